@@ -1,0 +1,1 @@
+//! Owns music sessions: conducts Lavalink v4 nodes, restores after restart.

@@ -1,0 +1,1 @@
+//! State shared between processes: store, bus, cache; one contract suite for every backend.

@@ -1,0 +1,1 @@
+//! Chat platforms: Discord shards, commands, rendering of replies.

@@ -1,0 +1,1 @@
+//! A Lavalink v4 server: sessions, sources, frame-clock engine, voice.

@@ -1,0 +1,1 @@
+//! What is spoken on wires: Discord voice, Lavalink v4, our own bus. Pure.

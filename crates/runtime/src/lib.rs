@@ -1,0 +1,4 @@
+//! What every role needs around its work: configuration, telemetry, lifecycle, networking.
+
+pub mod config;
+pub mod metrics;

@@ -1,0 +1,1 @@
+//! The outside world on loopback, speaking the real protocols: Discord first.
