@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Every test, from the cheapest to the most real. Stops at the first stage that fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+started=$SECONDS
+step() { printf '\n== %s (after %d s)\n' "$*" $((SECONDS - started)); }
+
+step "format and lints"
+cargo fmt --all --check
+cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+step "house rules, units, roles against the simulator, whole processes"
+cargo test --workspace
+
+step "public clients and a real browser against the simulator"
+scripts/judges.sh
+
+step "done"
