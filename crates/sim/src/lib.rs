@@ -1,1 +1,3 @@
 //! The outside world on loopback, speaking the real protocols: Discord first.
+
+pub mod voice;
