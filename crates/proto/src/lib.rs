@@ -1,1 +1,7 @@
 //! What is spoken on wires: Discord voice, Lavalink v4, our own bus. Pure.
+
+#![deny(missing_docs)]
+
+pub mod voice;
+
+pub mod bus;
