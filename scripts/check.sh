@@ -23,10 +23,10 @@ cargo clippy --workspace --all-targets --quiet -- -D warnings
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 step "unused dependencies"
-tool cargo-machete 0.9.1
+tool cargo-machete 0.9.2
 cargo machete
 step "licences, sources, who may use what"
-tool cargo-deny 0.18.9
+tool cargo-deny 0.20.2
 cargo deny --offline check bans licenses sources
 echo
 echo "clean"
