@@ -2,6 +2,5 @@
 
 #![deny(missing_docs)]
 
-pub mod voice;
-
 pub mod bus;
+pub mod voice;

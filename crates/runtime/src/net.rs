@@ -1,0 +1,4 @@
+//! Networking that every role shares: the HTTP client, TLS, waiting before a retry, and which
+//! addresses strangers may make us fetch.
+
+pub mod guard;
