@@ -3,4 +3,5 @@
 #![deny(missing_docs)]
 
 pub mod bus;
+pub mod lavalink;
 pub mod voice;
