@@ -1,1 +1,14 @@
 //! Bytes in, 20 ms Opus and RTP frames out. Pure and synchronous.
+//!
+//! Nothing here knows a clock, a socket or a thread. What the node needs, from the source's
+//! bytes to the packet that goes out, in the order in which a frame passes:
+//!
+//! - [`demux`]: Ogg and WebM to Opus packets, without decoding; [`mux`] is the way back.
+//! - [`frame`] and [`packet`]: one Opus packet, and what its first bytes say.
+//! - [`voice`]: end-to-end encryption (a seam for now), RTP, transport encryption, IP discovery.
+
+#![deny(missing_docs)]
+
+pub mod frame;
+pub mod packet;
+pub mod voice;
