@@ -7,6 +7,7 @@ use super::Object;
 /// A set of filters. What is unset is left out; a `null` is unset.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(clippy::struct_field_names, reason = "names of the wire")]
 pub struct Filters {
     /// Gain, 0.0..=5.0; 1.0 = 100 %.
     #[serde(skip_serializing_if = "Option::is_none")]

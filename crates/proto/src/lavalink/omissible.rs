@@ -45,6 +45,7 @@ impl<T> Omissible<T> {
     }
 
     /// Returns `None` when the key is absent, else what it is to be set to.
+    #[expect(clippy::option_option, reason = "absent is not the same as null")]
     pub fn update(self) -> Option<Option<T>> {
         match self {
             Self::Absent => None,

@@ -7,6 +7,7 @@ use super::Omissible;
 /// How a node is doing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "names of the wire")]
 pub struct Stats {
     /// Frames of the last minute. REST: absent. WebSocket: `null` while nothing can be said.
     #[serde(default, skip_serializing_if = "Omissible::is_absent")]
