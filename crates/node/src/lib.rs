@@ -1,1 +1,3 @@
 //! A Lavalink v4 server: sessions, sources, frame-clock engine, voice.
+
+pub mod engine;

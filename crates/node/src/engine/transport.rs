@@ -1,0 +1,102 @@
+//! Where a player's packets go: one connected UDP socket and the keys of its voice connection.
+
+use std::io;
+use std::net::UdpSocket;
+
+use backline_media::voice::{EndToEnd, MAX_DATAGRAM, RtpHeader, Sealer};
+
+/// Where a player's packets go.
+///
+/// Lives as long as the key of its voice session, because nonces must not repeat.
+pub struct Transport {
+    socket: UdpSocket,
+    sealer: Sealer,
+    end_to_end: EndToEnd,
+    ssrc: u32,
+    sequence: u16,
+    timestamp_base: u32,
+}
+
+/// Buffers that one clock thread builds packets in.
+pub struct Scratch {
+    datagram: [u8; MAX_DATAGRAM],
+    protected: Vec<u8>,
+}
+
+impl Transport {
+    /// Returns a transport over a connected, non-blocking socket; sequence and timestamp start
+    /// at random places, as RTP wants it.
+    pub fn new(
+        socket: UdpSocket,
+        sealer: Sealer,
+        end_to_end: EndToEnd,
+        ssrc: u32,
+        (sequence, timestamp_base): (u16, u32),
+    ) -> Self {
+        Self {
+            socket,
+            sealer,
+            end_to_end,
+            ssrc,
+            sequence,
+            timestamp_base,
+        }
+    }
+
+    /// Seals and sends one Opus packet; `frame` counts 20 ms steps of the clock.
+    ///
+    /// Real-time: never allocates or locks; the socket is non-blocking.
+    pub fn send(&mut self, frame: u64, opus: &[u8], scratch: &mut Scratch) -> io::Result<()> {
+        let header = RtpHeader {
+            sequence: self.sequence,
+            timestamp: self
+                .timestamp_base
+                .wrapping_add((frame as u32).wrapping_mul(960)),
+            ssrc: self.ssrc,
+        };
+        let Scratch {
+            datagram,
+            protected,
+        } = scratch;
+        let payload = self
+            .end_to_end
+            .protect(opus, protected)
+            .map_err(|_| io::Error::from(io::ErrorKind::PermissionDenied))?;
+        let length = self
+            .sealer
+            .seal_into(&header, payload, datagram)
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        self.sequence = self.sequence.wrapping_add(1);
+        self.socket.send(&datagram[..length]).map(drop)
+    }
+}
+
+impl Scratch {
+    /// Returns empty buffers with all the room that packets need.
+    pub fn new() -> Self {
+        Self {
+            datagram: [0; MAX_DATAGRAM],
+            protected: Vec::with_capacity(MAX_DATAGRAM),
+        }
+    }
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Scratch").finish_non_exhaustive()
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Transport")
+            .field("ssrc", &self.ssrc)
+            .finish_non_exhaustive()
+    }
+}
