@@ -14,6 +14,7 @@ mod frame;
 mod id;
 mod opcode;
 mod server;
+pub mod session;
 
 pub use client::{
     ClientMessage, Heartbeat, Identify, ProtocolData, Resume, SelectProtocol, SpeakingUpdate,

@@ -36,7 +36,7 @@ impl<'a> ServerFrame<'a> {
     }
 
     /// Returns the frame's bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(3 + self.payload.len());
         bytes.extend_from_slice(&self.seq.to_be_bytes());
         bytes.push(self.op as u8);
@@ -73,7 +73,7 @@ impl<'a> ClientFrame<'a> {
     }
 
     /// Returns the frame's bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(1 + self.payload.len());
         bytes.push(self.op as u8);
         bytes.extend_from_slice(self.payload);
