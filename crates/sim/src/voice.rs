@@ -3,20 +3,26 @@
 //! The Discord half opens a session for every bot that joins a channel and hands the ticket
 //! to it in VOICE_SERVER_UPDATE; whoever shows the ticket may speak, and is heard.
 
+mod ear;
+mod gateway;
 mod heard;
+mod registry;
 mod session;
+mod tls;
+mod udp;
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::heard::{HeardFrame, HeardStats, Listener};
-use self::session::Registry;
+use self::registry::Registry;
 
 /// The simulated voice servers of all guilds: one TCP port, one UDP port.
 ///
@@ -37,6 +43,7 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.shutdown.cancel();
+        self.registry.clear();
     }
 }
 
@@ -59,7 +66,7 @@ pub struct VoiceOptions {
     pub require_dave: bool,
     /// Encryption modes offered in Ready, best first.
     pub modes: Vec<String>,
-    /// Frames kept per session for [`Listener::recent`] and late listeners.
+    /// Frames kept per guild for [`Listener::recent`].
     pub recorded_frames: usize,
     /// A frame counts as late if it is further behind its RTP time than 20 ms and this.
     pub late_tolerance: Duration,
@@ -73,13 +80,13 @@ impl Default for VoiceOptions {
             udp_port: 0,
             ca_file: None,
             heartbeat_interval: Duration::from_millis(13_750),
-            resume_window: Duration::from_secs(60),
+            resume_window: Duration::from_mins(1),
             require_dave: false,
             modes: vec![
                 "aead_aes256_gcm_rtpsize".to_owned(),
                 "aead_xchacha20_poly1305_rtpsize".to_owned(),
             ],
-            recorded_frames: 3_000,
+            recorded_frames: 500,
             late_tolerance: Duration::from_millis(20),
         }
     }
@@ -87,6 +94,7 @@ impl Default for VoiceOptions {
 
 /// Who may connect: what VOICE_STATE_UPDATE told the bot.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "Discord's names")]
 pub struct SessionSpec {
     /// Guild of the channel.
     pub guild_id: u64,
@@ -142,13 +150,43 @@ pub enum VoiceStartError {
 impl VoiceServer {
     /// Binds both ports and starts serving.
     pub async fn start(options: VoiceOptions) -> Result<Self, VoiceStartError> {
+        let ip = options.ip;
+        let bind_error = |what, port| move |source| VoiceStartError::Bind { what, port, source };
+        let tcp = TcpListener::bind((ip, options.port))
+            .await
+            .map_err(bind_error("TCP", options.port))?;
+        let udp = udp::bind(SocketAddr::new(ip, options.udp_port))
+            .map_err(bind_error("UDP", options.udp_port))?;
+        let local = tcp.local_addr().map_err(bind_error("TCP", options.port))?;
+        let udp_address = udp
+            .local_addr()
+            .map_err(bind_error("UDP", options.udp_port))?;
+        let identity = tls::identity(ip)?;
+        if let Some(path) = options.ca_file.clone() {
+            tokio::fs::write(&path, &identity.ca_pem)
+                .await
+                .map_err(|source| VoiceStartError::CaFile { path, source })?;
+        }
+
         let shutdown = CancellationToken::new();
         let registry = Arc::new(Registry::new(options));
+        tokio::spawn(udp::serve(udp, Arc::clone(&registry), shutdown.clone()));
+        tokio::spawn(gateway::serve(
+            tcp,
+            identity.acceptor,
+            gateway::Context {
+                registry: Arc::clone(&registry),
+                udp_address,
+            },
+            shutdown.clone(),
+        ));
+        let endpoint = local.to_string();
+        let ca_pem = identity.ca_pem;
         Ok(Self {
             shared: Arc::new(Shared {
                 registry,
-                endpoint: String::new(),
-                ca_pem: String::new(),
+                endpoint,
+                ca_pem,
                 shutdown,
             }),
         })
@@ -220,5 +258,6 @@ impl VoiceServer {
     /// Ends all connections and frees the ports.
     pub fn stop(&self) {
         self.shared.shutdown.cancel();
+        self.shared.registry.clear();
     }
 }

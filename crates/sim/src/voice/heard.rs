@@ -1,7 +1,9 @@
-//! What the ear heard: frames, and how well they came.
+//! What was heard: frames, and how well they came.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    collections::VecDeque,
+    ops::Add,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -44,37 +46,59 @@ pub struct HeardStats {
     pub garbage: u64,
     /// Packets whose nonce or sequence number was used before.
     pub replayed: u64,
-    /// Packets with unknown ssrc, or from another address than the session's.
+    /// Packets from another address than the session's.
     pub strangers: u64,
-    /// Frames whose timestamp did not advance by 960 a sequence number.
+    /// Frames whose timestamp does not fit 960 a frame.
     pub off_grid: u64,
     /// Frames that came before the client had said Speaking.
     pub before_speaking: u64,
-    /// Frames this listener was too slow to take.
+    /// Frames this listener was too slow to take; always 0 in a server's own numbers.
     pub skipped: u64,
+}
+
+impl Add for HeardStats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            heard: self.heard + other.heard,
+            lost: self.lost + other.lost,
+            late: self.late + other.late,
+            max_lateness: self.max_lateness.max(other.max_lateness),
+            silence: self.silence + other.silence,
+            plaintext: self.plaintext + other.plaintext,
+            garbage: self.garbage + other.garbage,
+            replayed: self.replayed + other.replayed,
+            strangers: self.strangers + other.strangers,
+            off_grid: self.off_grid + other.off_grid,
+            before_speaking: self.before_speaking + other.before_speaking,
+            skipped: self.skipped + other.skipped,
+        }
+    }
 }
 
 /// A stream of what is heard in one guild.
 #[derive(Debug)]
 pub struct Listener {
+    record: Arc<Mutex<Record>>,
     frames: broadcast::Receiver<HeardFrame>,
-    stats: Arc<Mutex<HeardStats>>,
     skipped: u64,
 }
 
 impl Listener {
-    pub(super) fn new(
-        frames: broadcast::Receiver<HeardFrame>,
-        stats: Arc<Mutex<HeardStats>>,
-    ) -> Self {
+    pub(super) fn new(room: &Room) -> Self {
+        let frames = room
+            .frames
+            .get_or_init(|| broadcast::channel(QUEUED_FRAMES).0)
+            .subscribe();
         Self {
+            record: Arc::clone(&room.record),
             frames,
-            stats,
             skipped: 0,
         }
     }
 
-    /// Waits for the next frame; `None` when the voice server has stopped. Cancel-safe.
+    /// Waits for the next frame; `None` when the voice servers are gone. Cancel-safe.
     pub async fn next(&mut self) -> Option<HeardFrame> {
         loop {
             match self.frames.recv().await {
@@ -96,12 +120,72 @@ impl Listener {
         }
     }
 
+    /// Returns the newest frames of the guild, oldest first, heard by this listener or not.
+    pub fn recent(&self) -> Vec<HeardFrame> {
+        lock(&self.record).recorded.iter().cloned().collect()
+    }
+
     /// Returns what was heard in the guild since it exists.
     pub fn stats(&self) -> HeardStats {
-        let stats = *self.stats.lock().unwrap_or_else(PoisonError::into_inner);
         HeardStats {
             skipped: self.skipped,
-            ..stats
+            ..lock(&self.record).stats
         }
     }
 }
+
+/// Everything heard in one guild.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// Made for the first listener: its slots are allocated at once.
+    frames: OnceLock<broadcast::Sender<HeardFrame>>,
+    record: Arc<Mutex<Record>>,
+    capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    recorded: VecDeque<HeardFrame>,
+    stats: HeardStats,
+}
+
+impl Room {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            frames: OnceLock::new(),
+            record: Arc::default(),
+            capacity,
+        }
+    }
+
+    pub(super) fn stats(&self) -> HeardStats {
+        lock(&self.record).stats
+    }
+
+    /// Lets `hear` judge a packet and keeps the frame it returns, if any.
+    pub(super) fn hear(&self, hear: impl FnOnce(&mut HeardStats) -> Option<HeardFrame>) {
+        let mut record = lock(&self.record);
+        let Some(frame) = hear(&mut record.stats) else {
+            return;
+        };
+        if self.capacity > 0 {
+            if record.recorded.len() == self.capacity {
+                record.recorded.pop_front();
+            }
+            record.recorded.push_back(frame.clone());
+        }
+        drop(record);
+        if let Some(frames) = self.frames.get() {
+            // Fails only if nobody listens any more.
+            let _ = frames.send(frame);
+        }
+    }
+}
+
+fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Frames that wait for a slow listener: about ten seconds. A power of two, as the channel
+/// rounds up to one.
+const QUEUED_FRAMES: usize = 512;

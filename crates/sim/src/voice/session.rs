@@ -1,87 +1,211 @@
-//! Who may connect, and who is connected.
+//! One user's session with a voice server, which outlives its connections.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
-use rand::RngExt;
-use tokio::sync::broadcast;
+use backline_proto::voice::{Close, ServerMessage};
+use subtle::ConstantTimeEq;
+use tokio::sync::mpsc;
 
-use super::{HeardFrame, HeardStats, Listener, SessionSpec, VoiceOptions};
+use super::{SessionSpec, ear::Ear};
 
+/// What a connection is told to do.
 #[derive(Debug)]
-pub(super) struct Registry {
-    #[expect(dead_code, reason = "read by the gateway")]
-    options: VoiceOptions,
-    state: Mutex<State>,
+pub(super) enum Order {
+    /// Send this text frame.
+    Send(String),
+    /// Close with this code.
+    Close(Close),
+    /// Break off without a close frame.
+    Drop,
+}
+
+/// A user's session: from VOICE_SERVER_UPDATE until it leaves or its ticket is replaced.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) spec: SessionSpec,
+    pub(super) token: String,
+    pub(super) ssrc: u32,
+    /// What listens to its packets; locked for a few microseconds per packet.
+    pub(super) ear: Mutex<Ear>,
+    line: Mutex<Line>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    rooms: HashMap<u64, Room>,
+struct Line {
+    /// Number of the last numbered message.
+    sequence: Option<i64>,
+    replay: VecDeque<(i64, String)>,
+    connection: Option<Connection>,
+    /// Set while a resume would be accepted.
+    resumable: bool,
+    lost_at: Option<Instant>,
+    described: bool,
 }
 
 #[derive(Debug)]
-struct Room {
-    frames: broadcast::Sender<HeardFrame>,
-    stats: Arc<Mutex<HeardStats>>,
+struct Connection {
+    id: u64,
+    version: u8,
+    orders: mpsc::UnboundedSender<Order>,
 }
 
-impl Registry {
-    pub(super) fn new(options: VoiceOptions) -> Self {
+impl Session {
+    pub(super) fn new(spec: SessionSpec, token: String, ssrc: u32) -> Self {
         Self {
-            options,
-            state: Mutex::default(),
+            spec,
+            token,
+            ssrc,
+            ear: Mutex::default(),
+            line: Mutex::default(),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn token_matches(&self, token: &str) -> bool {
+        bool::from(self.token.as_bytes().ct_eq(token.as_bytes()))
     }
 
-    pub(super) fn open(&self, _spec: SessionSpec) -> String {
-        format!("{:016x}", rand::rng().random::<u64>())
+    pub(super) fn ear(&self) -> MutexGuard<'_, Ear> {
+        self.ear.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn close(&self, _guild_id: u64, _user_id: u64) {}
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-    pub(super) fn break_connection(
+    /// Begins anew on this connection (Identify); an older connection is closed.
+    pub(super) fn attach(&self, id: u64, version: u8, orders: mpsc::UnboundedSender<Order>) {
+        let mut line = self.line();
+        line.hang_up(Close::SESSION_INVALID);
+        *line = Line {
+            connection: Some(Connection {
+                id,
+                version,
+                orders,
+            }),
+            resumable: true,
+            ..Line::default()
+        };
+        self.ear().forget();
+    }
+
+    /// Goes on with this connection (Resume). Returns what the client has missed.
+    pub(super) fn resume(
         &self,
-        _guild_id: u64,
-        _user_id: u64,
-        _code: Option<u16>,
-    ) -> bool {
-        false
-    }
-
-    pub(super) fn participant_joined(&self, _channel_id: u64, _user_id: u64) {}
-
-    pub(super) fn participant_left(&self, _channel_id: u64, _user_id: u64) {}
-
-    pub(super) fn listen(&self, guild_id: u64) -> Listener {
-        let mut state = self.state();
-        let room = state.rooms.entry(guild_id).or_insert_with(|| Room {
-            frames: broadcast::channel(1024).0,
-            stats: Arc::default(),
+        id: u64,
+        version: u8,
+        orders: mpsc::UnboundedSender<Order>,
+        acknowledged: Option<i64>,
+        window: Duration,
+    ) -> Result<Vec<String>, Close> {
+        let mut line = self.line();
+        let expired = line
+            .lost_at
+            .is_some_and(|lost_at| lost_at.elapsed() > window);
+        if !line.resumable || expired {
+            return Err(Close::SESSION_INVALID);
+        }
+        let last = line.sequence.unwrap_or(-1);
+        let acknowledged = acknowledged.unwrap_or(last);
+        let oldest = line.replay.front().map_or(last + 1, |(number, _)| *number);
+        if acknowledged > last || acknowledged + 1 < oldest {
+            return Err(Close::SESSION_INVALID);
+        }
+        line.hang_up(Close::SESSION_INVALID);
+        line.connection = Some(Connection {
+            id,
+            version,
+            orders,
         });
-        Listener::new(room.frames.subscribe(), Arc::clone(&room.stats))
+        line.lost_at = None;
+        let missed = line
+            .replay
+            .iter()
+            .filter(|(number, _)| *number > acknowledged);
+        Ok(missed.map(|(_, text)| text.clone()).collect())
     }
 
-    pub(super) fn stats(&self, guild_id: u64) -> HeardStats {
-        self.state()
-            .rooms
-            .get(&guild_id)
-            .map_or_else(HeardStats::default, |room| {
-                *room.stats.lock().unwrap_or_else(PoisonError::into_inner)
-            })
+    /// Notes that the connection has ended.
+    pub(super) fn detach(&self, id: u64, resumable: bool) {
+        let mut line = self.line();
+        if line
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.id == id)
+        {
+            line.connection = None;
+            line.lost_at = Some(Instant::now());
+            line.resumable &= resumable;
+        }
     }
 
-    pub(super) fn total_stats(&self) -> HeardStats {
-        HeardStats::default()
+    /// Notes that the key was handed out.
+    pub(super) fn described(&self) {
+        self.line().described = true;
     }
 
-    pub(super) fn is_connected(&self, _guild_id: u64, _user_id: u64) -> bool {
-        false
+    /// Whether there is a connection, and a key.
+    pub(super) fn is_connected(&self) -> bool {
+        let line = self.line();
+        line.described && line.connection.is_some()
+    }
+
+    /// Whether a client has identified, and may still be there or come back.
+    pub(super) fn is_present(&self) -> bool {
+        self.line().resumable
+    }
+
+    /// Sends a message that a resume sends again if it was lost.
+    pub(super) fn send_numbered(&self, message: &ServerMessage) {
+        let mut line = self.line();
+        if !line.resumable {
+            return;
+        }
+        let number = line.sequence.map_or(0, |last| last + 1);
+        line.sequence = Some(number);
+        let text = message.to_json(Some(number));
+        if let Some(connection) = &line.connection {
+            let text = if connection.version >= 8 {
+                text.clone()
+            } else {
+                message.to_json(None)
+            };
+            // A connection that has just ended does not mind: the message is kept below.
+            let _ = connection.orders.send(Order::Send(text));
+        }
+        line.replay.push_back((number, text));
+        if line.replay.len() > REPLAYED_MESSAGES {
+            line.replay.pop_front();
+        }
+    }
+
+    /// Orders the connection to end. Returns whether there was one.
+    pub(super) fn order(&self, order: Order) -> bool {
+        let line = self.line();
+        line.connection
+            .as_ref()
+            .is_some_and(|connection| connection.orders.send(order).is_ok())
+    }
+
+    /// Ends the session for good.
+    pub(super) fn end(&self, close: Close) {
+        let mut line = self.line();
+        line.resumable = false;
+        line.hang_up(close);
     }
 }
+
+impl Line {
+    fn hang_up(&mut self, close: Close) {
+        if let Some(connection) = self.connection.take() {
+            // Fails only if the connection is gone, which is what is wanted.
+            let _ = connection.orders.send(Order::Close(close));
+        }
+    }
+}
+
+/// Numbered messages kept for a resume.
+const REPLAYED_MESSAGES: usize = 256;

@@ -1,0 +1,3 @@
+//! The simulator judged over its sockets.
+
+mod voice;
