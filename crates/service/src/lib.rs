@@ -2,4 +2,78 @@
 //!
 //! Roles reach shared state and one another only through this crate.
 
+mod clock;
+pub mod history;
+pub mod lines;
 pub mod message;
+pub mod panels;
+pub mod sessions;
+pub mod shards;
+
+use std::sync::Arc;
+
+use backline_backends::bus::memory::MemoryBus;
+use backline_backends::bus::{Bus, Limits};
+use backline_backends::store::Store;
+use backline_runtime::config;
+
+pub use backline_backends::store::{OpenStoreError, StoreError};
+pub use history::{History, Suggestion};
+pub use lines::{BusError, Consumer, Delivery, Lines, Now};
+pub use panels::Panels;
+pub use sessions::{Sessions, Snapshot};
+pub use shards::{ShardSession, Shards};
+
+/// Everything a role needs of the outside that is not its own wire. Cheap to clone; all clones
+/// share the same state.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// How roles talk to one another.
+    pub lines: Lines,
+    /// The music session of each guild.
+    pub sessions: Sessions,
+    /// What each gateway shard needs to resume.
+    pub shards: Shards,
+    /// Where the Now Playing message of each guild is.
+    pub panels: Panels,
+    /// What each guild played.
+    pub history: History,
+    store: Store,
+}
+
+/// Why [`Services::open`] failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The store did not open.
+    #[error(transparent)]
+    Store(#[from] OpenStoreError),
+}
+
+impl Services {
+    /// Opens the store that the configuration names, and a bus within this process.
+    ///
+    /// # Errors
+    /// When the store is refused: see [`OpenStoreError`].
+    pub async fn open(store: &config::Store) -> Result<Self, OpenError> {
+        let store = Store::open(&store.url).await?;
+        let bus: Arc<dyn Bus> = Arc::new(MemoryBus::new(Limits::default()));
+        Ok(Self {
+            lines: Lines::new(bus),
+            sessions: Sessions::new(store.sessions()),
+            shards: Shards::start(store.shards()),
+            panels: Panels::new(store.panels()),
+            history: History::new(store.history()),
+            store,
+        })
+    }
+
+    /// Saves what is still to be saved and closes everything, for all clones.
+    ///
+    /// Consumers get what is left on the bus, then `None`. Roles should have stopped before.
+    pub async fn close(self) {
+        self.lines.close();
+        self.shards.close().await;
+        self.store.close().await;
+    }
+}

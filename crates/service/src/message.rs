@@ -37,7 +37,9 @@ pub struct ReplyTo {
 
 impl std::fmt::Debug for ReplyTo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReplyTo").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_struct("ReplyTo")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,7 +109,9 @@ impl std::fmt::Debug for ToAudio {
             Self::Listeners { .. } => "Listeners",
             Self::GuildLeft { .. } => "GuildLeft",
         };
-        f.debug_struct(kind).field("guild", &self.guild()).finish_non_exhaustive()
+        f.debug_struct(kind)
+            .field("guild", &self.guild())
+            .finish_non_exhaustive()
     }
 }
 
@@ -146,7 +150,9 @@ impl ToDiscord {
     /// Returns the guild it is about: the partition key.
     pub fn guild(&self) -> GuildId {
         match self {
-            Self::Reply { guild, .. } | Self::Voice { guild, .. } | Self::Notice { guild, .. } => *guild,
+            Self::Reply { guild, .. } | Self::Voice { guild, .. } | Self::Notice { guild, .. } => {
+                *guild
+            }
         }
     }
 }

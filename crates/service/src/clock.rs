@@ -1,0 +1,11 @@
+//! The time of day, for stamps.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Returns milliseconds since 1970 UTC.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
