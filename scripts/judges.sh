@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Installs the public Discord clients that judge the simulator (tests/judges), from npm
+# and PyPI into .cache/judges, and prints what the test needs to find them:
+#
+#   eval "$(scripts/judges.sh)"
+#   cargo test --package backline --test it judges -- --include-ignored
+#
+# Takes no time when the pinned versions are there already.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+judges="$root/tests/judges"
+cache="$root/.cache/judges"
+PATH="$root/.cache/tools/bin:$PATH"
+
+say() { printf 'judges: %s\n' "$*" >&2; }
+need() {
+    command -v "$1" >/dev/null 2>&1 || {
+        say "$1 is missing: run scripts/setup.sh test"
+        exit 1
+    }
+}
+# A registry may hiccup: three tries, and the log only if all fail.
+patiently() {
+    local log try
+    log=$(mktemp)
+    for try in 1 2 3; do
+        if "$@" </dev/null >"$log" 2>&1; then
+            rm -f "$log"
+            return 0
+        fi
+        sleep $((try * 2))
+    done
+    tail -n 30 "$log" >&2
+    rm -f "$log"
+    say "failed: $*"
+    exit 1
+}
+stamp_of() { cat "$@" | cksum; }
+
+need node
+need npm
+need python3
+mkdir -p "$cache"
+
+node_stamp="$(node --version) $(stamp_of "$judges/discordjs/package.json" "$judges/discordjs/package-lock.json")"
+if [ "$(cat "$cache/discordjs/stamp" 2>/dev/null)" != "$node_stamp" ]; then
+    say "installing discord.js and @discordjs/voice from npm"
+    mkdir -p "$cache/discordjs"
+    rm -f "$cache/discordjs/stamp"
+    cp "$judges/discordjs/package.json" "$judges/discordjs/package-lock.json" "$cache/discordjs/"
+    patiently npm ci --prefix "$cache/discordjs" --no-audit --no-fund --no-update-notifier
+    printf '%s' "$node_stamp" >"$cache/discordjs/stamp"
+fi
+
+python_stamp="$(python3 --version) $(stamp_of "$judges/discordpy/requirements.txt")"
+if [ "$(cat "$cache/discordpy/stamp" 2>/dev/null)" != "$python_stamp" ]; then
+    say "installing discord.py from PyPI"
+    rm -rf "$cache/discordpy"
+    patiently python3 -m venv "$cache/discordpy"
+    patiently "$cache/discordpy/bin/pip" install --disable-pip-version-check --requirement "$judges/discordpy/requirements.txt"
+    printf '%s' "$python_stamp" >"$cache/discordpy/stamp"
+fi
+
+printf 'export BACKLINE_JUDGE_NODE=%q\n' "$(command -v node)"
+printf 'export BACKLINE_JUDGE_PACKAGES=%q\n' "$cache/discordjs"
+printf 'export BACKLINE_JUDGE_PYTHON=%q\n' "$cache/discordpy/bin/python"
