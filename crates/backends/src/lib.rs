@@ -6,4 +6,5 @@
 #![deny(missing_docs)]
 
 pub mod bus;
+pub mod cache;
 pub mod store;

@@ -1,0 +1,6 @@
+//! Contract suites: what every backend of a port promises, and what is special to each.
+
+mod bus;
+mod cache;
+mod sqlite;
+mod store;
