@@ -5,9 +5,9 @@
 #   scripts/setup.sh test    besides: node, npm, python3 with venv, chromium, fonts
 #
 # Says nothing and takes no time when everything is there. Otherwise it uses apt-get, as
-# root or through sudo. Without either, cmake and node come from PyPI into .cache/tools
-# (put .cache/tools/bin first on PATH, as the Makefile does), and for the rest it says
-# what to install by hand.
+# root or through sudo. Without either, cmake comes from PyPI into .cache/tools (put
+# .cache/tools/bin first on PATH, as the Makefile does); node always does, the packaged
+# ones are too old. For the rest it says what to install by hand.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -41,14 +41,14 @@ have_fonts() {
     if have fc-list; then [ -n "$(fc-list 2>/dev/null | head -n 1)" ]; else [ -d /usr/share/fonts/truetype ]; fi
 }
 
-# Prints one line "what<TAB>Debian packages" for each missing thing.
+# Prints one line "what<TAB>Debian packages" for each missing thing; "-" is for PyPI.
 missing() {
     have make || printf 'make\tmake\n'
     { have_compiler && have_libc_headers; } || printf 'a C compiler\tgcc g++ libc6-dev\n'
     have cmake || printf 'cmake\tcmake\n'
     [ "$1" = test ] || return 0
     have_venv || printf 'python3 with venv\tpython3 python3-venv python3-pip\n'
-    have_node || printf 'node >= %s with npm\tnodejs npm\n' "$oldest_node"
+    have_node || printf 'node >= %s with npm\t-\n' "$oldest_node"
     have_browser || printf 'chromium\tchromium\n'
     have_fonts || printf 'fonts\tfontconfig fonts-dejavu-core\n'
 }
@@ -68,6 +68,7 @@ apt_install() {
     local run=(env DEBIAN_FRONTEND=noninteractive) options log
     [ "$1" = sudo ] && run=(sudo "${run[@]}")
     shift
+    [ $# -gt 0 ] || return 0
     options=(-y -qq --no-install-recommends -o DPkg::Lock::Timeout=300)
     log=$(mktemp)
     say "installing with apt-get: $*"
@@ -100,6 +101,7 @@ pypi_install() {
 by_hand() {
     say "still missing, please install by hand:"
     printf '%s\n' "$1" | while IFS=$'\t' read -r what packages; do
+        [ "$packages" != - ] || { printf '         %-28s https://nodejs.org\n' "$what" >&2; continue; }
         printf '         %-28s Debian/Ubuntu: apt-get install %s\n' "$what" "$packages" >&2
     done
     if printf '%s' "$1" | grep -q '^chromium'; then
@@ -124,10 +126,11 @@ main() {
     how=$(privilege)
     if have apt-get && [ "$how" != lacking ]; then
         # One call for all; if a name is unknown on this system, one call each.
-        packages=$(printf '%s' "$list" | cut -f 2 | tr '\n' ' ')
+        packages=$(printf '%s\n' "$list" | cut -f 2 | grep -vx -e - | tr '\n' ' ' || true)
         # shellcheck disable=SC2086 # a list of package names
         apt_install "$how" $packages
         list=$(missing "$1")
+        list=$(printf '%s\n' "$list" | grep -v -e '-$' || true)
         if [ -n "$list" ] && [ "$(printf '%s\n' "$list" | wc -l)" -gt 1 ]; then
             while IFS=$'\t' read -r _ packages; do
                 # shellcheck disable=SC2086
