@@ -14,6 +14,8 @@ step "house rules, units, roles against the simulator, whole processes"
 cargo test --workspace
 
 step "public clients and a real browser against the simulator"
-scripts/judges.sh
+judges=$(scripts/judges.sh)
+eval "$judges"
+cargo test --package backline --test it -- --ignored
 
 step "done"
