@@ -9,6 +9,8 @@
 
 #![deny(missing_docs)]
 
+pub mod demux;
 pub mod frame;
+pub mod mux;
 pub mod packet;
 pub mod voice;

@@ -91,11 +91,17 @@ fn split(bytes: &[u8], kind: u16) -> Result<(u32, &[u8; 66]), DiscoveryError> {
     let bytes: &[u8; PACKET_LEN] = bytes.try_into().map_err(|_| DiscoveryError::Length {
         length: bytes.len(),
     })?;
-    let [a, b, c, d, e, f, g, h, body @ ..] = bytes;
-    if u16::from_be_bytes([*a, *b]) != kind || u16::from_be_bytes([*c, *d]) != INNER_LEN {
+    let (head, body) = bytes.split_first_chunk::<8>().expect("74 bytes");
+    let [kind_high, kind_low, length_high, length_low, ssrc @ ..] = head;
+    if u16::from_be_bytes([*kind_high, *kind_low]) != kind
+        || u16::from_be_bytes([*length_high, *length_low]) != INNER_LEN
+    {
         return Err(DiscoveryError::Type);
     }
-    Ok((u32::from_be_bytes([*e, *f, *g, *h]), body))
+    Ok((
+        u32::from_be_bytes(*ssrc),
+        body.try_into().expect("74 bytes"),
+    ))
 }
 
 #[cfg(test)]

@@ -185,6 +185,7 @@ impl fmt::Debug for SessionDescription {
 
 /// Opcode 5, from the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "named as on the wire")]
 pub struct Speaking {
     /// Who.
     pub user_id: Snowflake,

@@ -243,9 +243,8 @@ impl VoiceSession {
     /// Time passed: sends heartbeats, notices silence, connects again.
     pub fn handle_deadline(&mut self, now: Duration) {
         match self.link {
-            Link::Over => {}
             Link::Waiting { until } if until <= now => self.connect(now),
-            Link::Waiting { .. } => {}
+            Link::Over | Link::Waiting { .. } => {}
             Link::Opening { since }
             | Link::Greeting { since }
             | Link::Identifying { since }
@@ -399,6 +398,10 @@ impl VoiceSession {
 
     fn described(&mut self, description: &SessionDescription, now: Duration) {
         let (address, ssrc, mode) = match (&self.link, &self.media) {
+            // The same key again would restart its nonces, which must never happen.
+            (Link::Live { .. }, Media::Agreed { key, .. }) if *key == description.secret_key => {
+                return;
+            }
             (
                 Link::Identifying { .. },
                 Media::Selected {
@@ -406,12 +409,8 @@ impl VoiceSession {
                     ssrc,
                     mode,
                 },
-            ) => (*address, *ssrc, mode.clone()),
-            // The same key again would restart its nonces, which must never happen.
-            (Link::Live { .. }, Media::Agreed { key, .. }) if *key == description.secret_key => {
-                return;
-            }
-            (
+            )
+            | (
                 Link::Live { .. },
                 Media::Agreed {
                     address,
