@@ -1,19 +1,27 @@
 //! `[store]`: where state is kept.
 
-use serde::Deserialize;
+use super::section::section;
 
-/// Where state is kept.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Store {
-    /// The database: `sqlite:FILE`, made when it is missing, or `sqlite::memory:`.
-    ///
-    /// Default: `sqlite:backline.db`. Reloadable: no.
-    pub url: String,
+section! {
+    /// Where state is kept.
+    pub struct Store {
+        settings {
+            /// The database: `sqlite:FILE`, made when it is missing, or `sqlite::memory:`.
+            ///
+            /// Default: `sqlite:backline.db`. Reloadable: no.
+            pub url: String = "sqlite:backline.db".into(), check sqlite;
+        }
+    }
 }
 
-impl Default for Store {
-    fn default() -> Self {
-        Self { url: "sqlite:backline.db".into() }
+#[expect(clippy::ptr_arg, reason = "a check takes the type of its setting")]
+fn sqlite(url: &String) -> Result<(), String> {
+    let file = url
+        .strip_prefix("sqlite:")
+        .map(|file| file.strip_prefix("//").unwrap_or(file));
+    if file.is_some_and(|file| !file.is_empty()) {
+        Ok(())
+    } else {
+        Err("`sqlite:FILE` or `sqlite::memory:`".into())
     }
 }
