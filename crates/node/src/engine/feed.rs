@@ -1,12 +1,13 @@
 //! A track on its way to a clock: the pool's side (`Feed`) and the clock's side (`Line`).
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use backline_proto::lavalink::{Exception, Severity};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::packet::Packet;
+use super::pool::Pool;
 
 /// Packets a ring holds: how far the pool may run ahead of the clock.
 pub const RING_PACKETS: usize = 16;
@@ -24,9 +25,59 @@ pub trait PacketSource: Send {
     fn next(&mut self, settings: &Settings) -> Step;
 
     /// Whether a turn can be taken without waiting for bytes. When it cannot, the source
-    /// arranges that the feed's [`Waker`] is called once it can.
-    fn ready(&mut self) -> bool {
-        true
+    /// arranges that its [`Wake`] is called once it can.
+    fn ready(&mut self) -> bool;
+
+    /// Goes to another place, in milliseconds. May wait for bytes: never called by the pool.
+    ///
+    /// # Errors
+    /// When the place cannot be reached; the source is of no use any more then.
+    fn seek(&mut self, position_ms: u64) -> Result<(), Box<Exception>>;
+
+    /// Returns what the source calls when its bytes have come.
+    fn wake(&self) -> Wake;
+}
+
+/// Schedules the feed that a source belongs to; cheap to clone.
+#[derive(Clone)]
+pub struct Wake(Arc<WakeInner>);
+
+struct WakeInner {
+    pool: Pool,
+    feed: Mutex<Weak<Feed>>,
+}
+
+impl Wake {
+    /// Returns one that is aimed at nothing yet.
+    pub fn new(pool: &Pool) -> Self {
+        Self(Arc::new(WakeInner {
+            pool: pool.clone(),
+            feed: Mutex::default(),
+        }))
+    }
+
+    /// Aims at `feed` from now on.
+    pub fn aim(&self, feed: &Arc<Feed>) {
+        *self.0.feed.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(feed);
+    }
+
+    /// Schedules the feed.
+    pub fn call(&self) {
+        let feed = self
+            .0
+            .feed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .upgrade();
+        if let Some(feed) = feed {
+            self.0.pool.schedule_woken(&feed);
+        }
+    }
+}
+
+impl std::fmt::Debug for Wake {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Wake").finish_non_exhaustive()
     }
 }
 

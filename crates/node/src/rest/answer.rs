@@ -1,0 +1,107 @@
+//! Error bodies, and reading requests so that every refusal has one.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use backline_proto::lavalink::ErrorBody;
+use serde::de::DeserializeOwned;
+
+/// A refusal: what goes into the error body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    status: StatusCode,
+    message: String,
+}
+
+/// Where a request went; error bodies repeat it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    path: String,
+    trace: bool,
+}
+
+impl Refusal {
+    /// Returns a refusal.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+        }
+    }
+
+    /// Returns a refusal of a request that makes no sense.
+    pub fn bad(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// Returns a refusal of something that is not there.
+    pub fn missing(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// Returns a failure of our own.
+    pub fn broken(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    /// Returns the answer.
+    pub fn at(self, place: &Place) -> Response {
+        let body = ErrorBody {
+            timestamp: crate::app::wall_ms(),
+            status: self.status.as_u16(),
+            error: self.status.canonical_reason().unwrap_or("Error").to_owned(),
+            trace: place.trace.then(|| self.message.clone()),
+            message: self.message,
+            path: place.path.clone(),
+        };
+        (self.status, Json(body)).into_response()
+    }
+}
+
+impl Place {
+    /// Returns where a request went.
+    pub fn of(uri: &Uri) -> Self {
+        let trace = query(uri, "trace").is_some_and(|value| value == "true");
+        Self {
+            path: uri.path().to_owned(),
+            trace,
+        }
+    }
+}
+
+/// Returns the first value of a query parameter, decoded.
+pub fn query(uri: &Uri, name: &str) -> Option<String> {
+    let pairs = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    pairs
+        .into_iter()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// Returns a boolean query parameter; absent is false.
+pub fn flag(uri: &Uri, name: &str) -> Result<bool, Refusal> {
+    match query(uri, name).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Refusal::bad(format!("{name} must be true or false"))),
+    }
+}
+
+/// Reads a JSON body.
+pub fn json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {
+    let body = body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
+    serde_json::from_slice(&body).map_err(|error| Refusal::bad(format!("Bad body: {error}")))
+}
+
+/// Answers a path that does not exist.
+pub async fn no_such_path(uri: Uri) -> Response {
+    Refusal::missing("No such path").at(&Place::of(&uri))
+}
+
+/// Answers a method that the path does not have.
+pub async fn no_such_method(method: Method, uri: Uri) -> Response {
+    let message = format!("Method {method} is not supported");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message).at(&Place::of(&uri))
+}

@@ -1,0 +1,49 @@
+//! Why a track cannot be loaded or played, in the words that clients show.
+
+use backline_proto::lavalink::{Exception, Severity};
+
+use super::http::FetchError;
+
+/// Returns an exception; `message` is for people, `cause` for operators. Neither may hold a
+/// secret or an address.
+pub fn exception(severity: Severity, message: &str, cause: impl Into<String>) -> Box<Exception> {
+    let cause = cause.into();
+    Box::new(Exception {
+        message: Some(message.to_owned()),
+        severity,
+        cause_stack_trace: cause.clone(),
+        cause,
+    })
+}
+
+/// Returns what a failed fetch is to clients.
+pub fn of_fetch(error: &FetchError) -> Box<Exception> {
+    let (severity, message) = match error {
+        FetchError::Refused(_) => (Severity::Common, "That URL must not be played"),
+        FetchError::Connect => (Severity::Suspicious, "The server could not be reached"),
+        FetchError::TimedOut => (Severity::Suspicious, "The server did not answer in time"),
+        FetchError::Status(status) if status.is_client_error() => {
+            (Severity::Common, "That URL is not playable")
+        }
+        FetchError::Status(_) => (Severity::Suspicious, "The server failed"),
+        FetchError::Redirect => (Severity::Suspicious, "The URL redirects in circles"),
+        FetchError::Range | FetchError::Changed => {
+            (Severity::Suspicious, "The file changed on the server")
+        }
+    };
+    exception(severity, message, error.to_string())
+}
+
+/// Returns what broken bytes in the middle of a track are to clients.
+pub fn of_stream(cause: impl Into<String>) -> Box<Exception> {
+    exception(
+        Severity::Suspicious,
+        "Something broke when playing the track",
+        cause,
+    )
+}
+
+/// Returns what bytes that are no audio are to clients.
+pub fn of_format(cause: impl Into<String>) -> Box<Exception> {
+    exception(Severity::Common, "Unknown file format", cause)
+}

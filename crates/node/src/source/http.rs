@@ -1,0 +1,261 @@
+//! The source `http`: audio files on web servers.
+
+pub mod fetch;
+pub mod guard;
+pub mod window;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backline_runtime::config;
+use backline_runtime::metrics::node::NodeMetrics;
+use bytes::Bytes;
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Client, Response, StatusCode};
+use url::Url;
+
+use crate::engine::feed::Wake;
+use fetch::Filler;
+use guard::{Reach, Resolver, UrlRefused, is_refusal};
+use window::{Failure, Window, WindowReader};
+
+/// Fetches from web servers; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    reach: Reach,
+    read_timeout: Duration,
+    metrics: NodeMetrics,
+}
+
+/// A stream that a server has begun to send.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its bytes.
+    pub reader: WindowReader,
+    /// What the server says it is, in lower case, without parameters.
+    pub content_type: Option<String>,
+    /// The URL that was answered, after redirects.
+    pub url: Url,
+    /// Whether it is a live stream, as far as the server tells.
+    pub live: bool,
+}
+
+/// Why a URL cannot be fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// It must not be fetched.
+    #[error(transparent)]
+    Refused(#[from] UrlRefused),
+    /// The server could not be reached.
+    #[error("the server could not be reached")]
+    Connect,
+    /// The name does not exist, or could not be resolved.
+    #[error("the server did not answer in time")]
+    TimedOut,
+    /// The server refused.
+    #[error("the server answered {0}")]
+    Status(StatusCode),
+    /// Redirected too often, or to nowhere.
+    #[error("the server redirected too often, or to nowhere")]
+    Redirect,
+    /// The server ignored where to begin.
+    #[error("the server cannot begin within the file")]
+    Range,
+    /// The file is another than before.
+    #[error("the file has changed on the server")]
+    Changed,
+}
+
+/// Redirects followed at most.
+const REDIRECTS: usize = 5;
+
+impl Http {
+    /// Returns a fetcher.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made, which means that TLS is not set up.
+    pub fn new(config: &config::node::HttpSource, metrics: &NodeMetrics) -> reqwest::Result<Self> {
+        let reach = if config.allow_private_networks {
+            Reach::Everywhere
+        } else {
+            Reach::Public
+        };
+        let read_timeout = Duration::from_millis(config.read_timeout_ms.into());
+        let roots = rustls::RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        let tls = rustls::ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(Resolver(reach))
+            // A proxy would resolve names by itself, past our checks.
+            .no_proxy()
+            // Followed by hand, because each hop has to be checked.
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .http1_only()
+            .connect_timeout(Duration::from_millis(config.connect_timeout_ms.into()))
+            .user_agent(concat!("Backline/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self {
+            client,
+            reach,
+            read_timeout,
+            metrics: metrics.clone(),
+        })
+    }
+
+    /// Opens a URL and starts filling its window.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn open(&self, url: &Url, wake: Wake) -> Result<Opened, FetchError> {
+        let (url, response) = self.get(url, 0, None).await?;
+        let headers = response.headers();
+        let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+        let total = if partial {
+            range_total(headers)
+        } else {
+            response.content_length()
+        };
+        let accepts = headers
+            .get(header::ACCEPT_RANGES)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"bytes"));
+        let live = headers.keys().any(|name| name.as_str().starts_with("icy-"))
+            || (total.is_none() && !partial);
+        let seekable = total.is_some() && (partial || accepts);
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| {
+            let text = value.to_str().ok()?.split(';').next()?;
+            Some(text.trim().to_ascii_lowercase())
+        });
+        let (window, reader) = Window::new(total, seekable, self.metrics.clone(), wake);
+        let filler = Filler {
+            http: self.clone(),
+            url: url.clone(),
+            tag: strong_tag(headers),
+            total,
+            seekable,
+            window,
+        };
+        tokio::spawn(filler.run(response));
+        Ok(Opened {
+            reader,
+            content_type,
+            url,
+            live,
+        })
+    }
+
+    /// Sends a GET for the bytes from `offset` on, following redirects within reach.
+    async fn get(
+        &self,
+        url: &Url,
+        offset: u64,
+        tag: Option<&str>,
+    ) -> Result<(Url, Response), FetchError> {
+        let mut url = url.clone();
+        for _ in 0..=REDIRECTS {
+            self.reach.check(&url)?;
+            let mut request = self
+                .client
+                .get(url.clone())
+                .header(header::RANGE, format!("bytes={offset}-"))
+                // Compressed bytes would make offsets meaningless.
+                .header(header::ACCEPT_ENCODING, "identity");
+            if let Some(tag) = tag {
+                request = request.header(header::IF_RANGE, tag);
+            }
+            let sent = tokio::time::timeout(self.read_timeout, request.send());
+            let response = match sent.await {
+                Err(_) => return Err(FetchError::TimedOut),
+                Ok(Err(error)) if is_refusal(&error) => return Err(UrlRefused::Private.into()),
+                Ok(Err(error)) if error.is_timeout() => return Err(FetchError::TimedOut),
+                Ok(Err(_)) => return Err(FetchError::Connect),
+                Ok(Ok(response)) => response,
+            };
+            let status = response.status();
+            if status.is_redirection() {
+                let location = response.headers().get(header::LOCATION);
+                let location = location.and_then(|value| value.to_str().ok());
+                let next = location.and_then(|location| url.join(location).ok());
+                url = next.ok_or(FetchError::Redirect)?;
+                continue;
+            }
+            if !status.is_success() {
+                return Err(FetchError::Status(status));
+            }
+            return Ok((url, response));
+        }
+        Err(FetchError::Redirect)
+    }
+
+    /// Goes on at `offset` with the same file.
+    async fn resume(
+        &self,
+        url: &Url,
+        offset: u64,
+        tag: Option<&str>,
+        total: Option<u64>,
+    ) -> Result<Response, FetchError> {
+        let (_, response) = self.get(url, offset, tag).await?;
+        if response.status() != StatusCode::PARTIAL_CONTENT {
+            // With a tag, the whole file means that it is another one now.
+            return Err(if tag.is_some() {
+                FetchError::Changed
+            } else {
+                FetchError::Range
+            });
+        }
+        let headers = response.headers();
+        if range_start(headers) != Some(offset) {
+            return Err(FetchError::Range);
+        }
+        if total.is_some() && range_total(headers) != total {
+            return Err(FetchError::Changed);
+        }
+        Ok(response)
+    }
+
+    /// Returns the next bytes of a body; `None` at its end.
+    async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Failure> {
+        match tokio::time::timeout(self.read_timeout, response.chunk()).await {
+            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Err(_)) => Err(Failure("the connection to the server broke".to_owned())),
+            Err(_) => Err(Failure("the server stopped sending".to_owned())),
+        }
+    }
+
+    /// Returns how long a server may send nothing.
+    pub fn read_timeout(&self) -> Duration {
+        self.read_timeout
+    }
+}
+
+/// Reads `first` and `total` of `bytes first-last/total`.
+fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
+    let text = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
+    let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (first, _) = range.split_once('-')?;
+    Some((first.trim().parse().ok()?, total.trim().parse().ok()))
+}
+
+fn range_start(headers: &HeaderMap) -> Option<u64> {
+    content_range(headers).map(|(first, _)| first)
+}
+
+fn range_total(headers: &HeaderMap) -> Option<u64> {
+    content_range(headers).and_then(|(_, total)| total)
+}
+
+/// A weak tag says nothing about bytes.
+fn strong_tag(headers: &HeaderMap) -> Option<String> {
+    let tag = headers.get(header::ETAG)?.to_str().ok()?;
+    (!tag.starts_with("W/")).then(|| tag.to_owned())
+}
+
+/// Used by the filler, which lives in its own file.
+pub(crate) type SharedWindow = Arc<Window>;
