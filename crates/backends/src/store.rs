@@ -18,7 +18,7 @@ use database::{Database, Row, Statement};
 pub use history::{History, PlayedItem};
 pub use panels::Panels;
 pub use sessions::{SavedPosition, SavedSession, Sessions};
-pub use shards::{ShardSession, Shards};
+pub use shards::{ShardChanges, ShardGuild, ShardSession, Shards};
 
 /// The store; cheap to clone.
 #[derive(Debug, Clone)]

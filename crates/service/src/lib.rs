@@ -2,6 +2,7 @@
 //!
 //! Roles reach shared state and one another only through this crate.
 
+pub mod bot;
 mod clock;
 pub mod history;
 pub mod lines;
@@ -18,6 +19,7 @@ use backline_backends::store::Store;
 use backline_runtime::config;
 
 pub use backline_backends::store::{OpenStoreError, StoreError};
+pub use bot::Bot;
 pub use history::{History, Suggestion};
 pub use lines::{BusError, Consumer, Delivery, Lines, Now};
 pub use panels::Panels;
@@ -38,6 +40,8 @@ pub struct Services {
     pub panels: Panels,
     /// What each guild played.
     pub history: History,
+    /// Who the bot is.
+    pub bot: Bot,
     store: Store,
 }
 
@@ -64,6 +68,7 @@ impl Services {
             shards: Shards::start(store.shards()),
             panels: Panels::new(store.panels()),
             history: History::new(store.history()),
+            bot: Bot::default(),
             store,
         })
     }

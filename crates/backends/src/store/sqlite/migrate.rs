@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::{Connection, OpenStoreError, SqliteConnection, refused};
 
 /// All migrations, in order. One that was released never changes.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_music.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_music.sql"),
+    include_str!("../../../migrations/sqlite/0002_shard_guilds.sql"),
+];
 
 /// The latest version that this build knows.
 const KNOWN: i64 = MIGRATIONS.len() as i64;
