@@ -3,11 +3,10 @@
 use backline_backends::store::{self, SavedPosition, SavedSession};
 use backline_core::id::GuildId;
 
+pub use backline_core::music::Snapshot;
+
 use crate::StoreError;
 use crate::clock::now_ms;
-
-/// A session at one moment.
-pub type Snapshot = serde_json::Value;
 
 /// The music session of each guild; cheap to clone.
 #[derive(Debug, Clone)]
@@ -106,12 +105,7 @@ fn read(saved: SavedSession) -> Result<Snapshot, SessionError> {
             detail: format!("line {}, column {}", error.line(), error.column()),
         })?;
     if let Some(position) = saved.position {
-        overlay(&mut snapshot, position);
+        snapshot.set_position(position.position_ms);
     }
     Ok(snapshot)
-}
-
-fn overlay(snapshot: &mut Snapshot, position: SavedPosition) {
-    snapshot["position_ms"] = position.position_ms.into();
-    snapshot["at_ms"] = position.at_ms.into();
 }
