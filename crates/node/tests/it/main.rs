@@ -1,0 +1,12 @@
+//! The node as its clients see it: over real HTTP, real WebSockets and real encrypted voice.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod call;
+mod client;
+mod faults;
+mod playback;
+mod protocol;
+mod resume;
+mod shutdown;
+mod web;

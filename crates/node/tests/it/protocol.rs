@@ -1,0 +1,1 @@
+//! What the protocol asks for, line by line.
