@@ -6,10 +6,13 @@
 pub mod audio;
 pub mod gateway;
 pub mod node;
+pub mod process;
+pub mod registry;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use prometheus_client::registry::Registry;
+use registry::Registry;
 
 /// All metrics of a process; cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,20 +23,33 @@ pub struct Metrics {
     pub audio: audio::AudioMetrics,
     /// What the gateway role counts.
     pub gateway: gateway::GatewayMetrics,
-    registry: Arc<Registry>,
+    registry: Arc<prometheus_client::registry::Registry>,
+    names: Arc<BTreeSet<String>>,
 }
 
 impl Metrics {
     /// Returns fresh metrics, all at zero.
     #[must_use]
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("backline");
+        let mut registry = Registry::new();
+        let node = node::NodeMetrics::register(&mut registry);
+        let audio = audio::AudioMetrics::register(&mut registry);
+        let gateway = gateway::GatewayMetrics::register(&mut registry);
+        process::register(&mut registry);
+        let (registry, names) = registry.finish();
         Self {
-            node: node::NodeMetrics::register(&mut registry),
-            audio: audio::AudioMetrics::register(&mut registry),
-            gateway: gateway::GatewayMetrics::register(&mut registry),
+            node,
+            audio,
+            gateway,
             registry: Arc::new(registry),
+            names: Arc::new(names),
         }
+    }
+
+    /// Returns the names of all series, sorted, whether they have counted anything or not. What
+    /// dashboards and alerts ask for must be among them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
     }
 
     /// Returns all metrics in the OpenMetrics text format.
@@ -48,5 +64,49 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The content type of [`Metrics::encode`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_written_is_among_the_names() {
+        let metrics = Metrics::new();
+        let text = metrics.encode();
+        let mut written = 0;
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().expect("a name");
+            assert!(metrics.names.contains(name), "{name} is missing");
+            written += 1;
+        }
+        assert!(written >= 4, "{text}");
+        assert!(
+            text.contains("backline_process_resident_memory_bytes "),
+            "{text}"
+        );
+        assert!(
+            text.contains("backline_process_cpu_seconds_total "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn names_follow_the_rules_of_the_house() {
+        for name in Metrics::new().names() {
+            let fits = name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+                && name.starts_with("backline_")
+                && !name.contains("__");
+            assert!(fits, "{name}");
+            let bad = ["_ms", "_millis", "_kb", "_mb"];
+            assert!(
+                !bad.iter().any(|unit| name.ends_with(unit)),
+                "{name}: base units only"
+            );
+        }
     }
 }

@@ -114,7 +114,7 @@ impl Lines {
     fn consumer<T>(&self, topic: Topic) -> Consumer<T> {
         Consumer {
             topic,
-            consumer: self.bus.consume(topic, Partitions::ALL),
+            source: self.bus.consume(topic, Partitions::ALL),
             body: PhantomData,
         }
     }
@@ -141,7 +141,7 @@ fn envelope<T>(guild: GuildId, body: T) -> Envelope<T> {
 /// The reading end of a line that keeps order and is acknowledged.
 pub struct Consumer<T> {
     topic: Topic,
-    consumer: Box<dyn bus::Consumer>,
+    source: Box<dyn bus::Consumer>,
     body: PhantomData<fn() -> T>,
 }
 
@@ -152,7 +152,7 @@ impl<T: DeserializeOwned> Consumer<T> {
     /// Cancel-safe. A message that cannot be read becomes a dead letter and is passed over.
     pub async fn next(&mut self) -> Option<Delivery<T>> {
         loop {
-            let delivery = self.consumer.next().await?;
+            let delivery = self.source.next().await?;
             match Envelope::decode(&delivery.payload) {
                 Ok(envelope) => {
                     return Some(Delivery {

@@ -71,7 +71,7 @@ impl Sessions {
 
     /// Returns the session of a guild, with the latest saved position.
     pub async fn load(&self, guild: GuildId) -> Result<Option<Snapshot>, SessionError> {
-        self.table.load(guild).await?.map(read).transpose()
+        self.table.load(guild).await?.as_ref().map(read).transpose()
     }
 
     /// Returns all sessions, by guild. One that cannot be read is logged and left out.
@@ -79,7 +79,7 @@ impl Sessions {
         let saved = self.table.all().await?;
         let read = saved.into_iter().filter_map(|saved| {
             let guild = saved.guild;
-            match read(saved) {
+            match read(&saved) {
                 Ok(snapshot) => Some((guild, snapshot)),
                 Err(error) => {
                     tracing::warn!(guild.id = %guild, error = %error, "saved session was left out");
@@ -96,7 +96,7 @@ impl Sessions {
     }
 }
 
-fn read(saved: SavedSession) -> Result<Snapshot, SessionError> {
+fn read(saved: &SavedSession) -> Result<Snapshot, SessionError> {
     let guild = saved.guild;
     // serde's own text would echo what is in it.
     let mut snapshot: Snapshot =

@@ -10,7 +10,7 @@ use backline_backends::cache::{Cache, LoadError};
 /// Makes an empty cache.
 type Make = fn() -> Arc<dyn Cache>;
 
-const LONG: Duration = Duration::from_secs(3_600);
+const LONG: Duration = Duration::from_hours(1);
 
 async fn a_value_is_served_until_it_is_removed(make: Make) {
     let cache = make();

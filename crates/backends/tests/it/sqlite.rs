@@ -136,7 +136,9 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     execute(folder.path(), "INSERT INTO backline_schema VALUES (99, 0)").await;
     let before = fs::read(folder.path().join("backline.db")).expect("readable");
     let error = refused(&url).await;
-    let OpenStoreError::Newer { known, .. } = &error else { panic!("{error:?}") };
+    let OpenStoreError::Newer { known, .. } = &error else {
+        panic!("{error:?}")
+    };
     assert_eq!(
         without_path(&error, folder.path()),
         format!(

@@ -40,7 +40,6 @@ pub enum LogFormat {
 
 words!(LogFormat { Pretty = "pretty", Json = "json" });
 
-#[expect(clippy::ptr_arg, reason = "a check takes the type of its setting")]
 fn log_filter(text: &String) -> Result<(), String> {
     match tracing_subscriber::EnvFilter::try_new(text) {
         Ok(_) => Ok(()),

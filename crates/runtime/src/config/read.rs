@@ -177,17 +177,16 @@ impl Visitor for Reader<'_> {
     }
 
     fn required<T: Setting>(&mut self, field: Field, check: Option<Check<T>>) -> T {
-        let value = match self.take(field) {
-            Some(entry) => self.value(field, &entry, None, check),
-            None => {
-                // Said by the list, which knows where this item is.
-                self.errors.push(ConfigError::new(
-                    &Place::File(String::new()),
-                    format!("`{}` is missing", self.key(field.name)),
-                    format!("expected {}", T::expected()),
-                ));
-                None
-            }
+        let value = if let Some(entry) = self.take(field) {
+            self.value(field, &entry, None, check)
+        } else {
+            // The list, which knows where this item is, puts the place right.
+            self.errors.push(ConfigError::new(
+                &Place::File(String::new()),
+                format!("`{}` is missing", self.key(field.name)),
+                format!("expected {}", T::expected()),
+            ));
+            None
         };
         value.unwrap_or_else(T::placeholder)
     }

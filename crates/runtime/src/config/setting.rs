@@ -227,11 +227,13 @@ pub(super) fn https_or_loopback(url: &Url) -> Result<(), String> {
 }
 
 /// The same for a URL that may be left out.
+#[expect(clippy::ref_option, reason = "a check takes the type of its setting")]
 pub(super) fn optional_https_or_loopback(url: &Option<Url>) -> Result<(), String> {
     url.as_ref().map_or(Ok(()), https_or_loopback)
 }
 
 /// The same for a URL of a WebSocket.
+#[expect(clippy::ref_option, reason = "a check takes the type of its setting")]
 pub(super) fn optional_wss_or_loopback(url: &Option<Url>) -> Result<(), String> {
     url.as_ref()
         .map_or(Ok(()), |url| secure_or_loopback(url, "wss", "ws"))

@@ -247,7 +247,7 @@ fn secrets_are_refused_without_a_word_of_them() {
     let empty = folder.path().join("empty");
     fs::write(&empty, "\n").expect("writes");
     let empty = empty.to_str().expect("text");
-    let rows: &[(&str, &str, &[(&str, &str)])] = &[
+    let rows: &[Row<'_>] = &[
         ("number", "[discord]\ntoken = 12345678", &[]),
         ("table", "[discord.token]\nhunter2 = 1", &[]),
         ("empty", "[discord]\ntoken = ''", &[]),
@@ -308,7 +308,9 @@ fn secrets_are_refused_without_a_word_of_them() {
         assert!(!errors.contains("12345678"), "{name}: {errors}");
         let lines = errors.lines().skip(1).collect::<Vec<_>>().join("\n");
         let lines = lines.replace(&folder.path().display().to_string(), "DIR");
-        found.push_str(&format!("{name}:\n{lines}\n"));
+        for part in [name, ":\n", &lines, "\n"] {
+            found.push_str(part);
+        }
     }
     insta::assert_snapshot!(found, @r"
     number:
@@ -573,6 +575,9 @@ impl section::Visitor for Checker {
         Vec::new()
     }
 }
+
+/// A name, a file, and an environment.
+type Row<'r> = (&'r str, &'r str, &'r [(&'r str, &'r str)]);
 
 fn from(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     let folder = tempfile::tempdir().expect("a folder");

@@ -28,12 +28,11 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     let carried = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     match segments {
-        // Mapped: the socket speaks IPv4.
-        [0, 0, 0, 0, 0, 0xffff, high, low] => is_public_v4(carried(high, low)),
-        // NAT64 by its well-known prefix: a gateway speaks IPv4.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => is_public_v4(carried(high, low)),
+        // Mapped: the socket speaks IPv4. NAT64 by its well-known prefix: a gateway does.
         // 6to4: a relay sends it to the IPv4 address in it.
-        [0x2002, high, low, ..] => is_public_v4(carried(high, low)),
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => is_public_v4(carried(high, low)),
         // ISATAP: the interface id is an IPv4 address.
         [_, _, _, _, 0 | 0x200, 0x5efe, high, low] if !is_public_v4(carried(high, low)) => false,
         _ => {
@@ -51,7 +50,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 /// The IANA registry of special IPv4 addresses, multicast and class E, as network and length.
 const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
-    (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network
+    (Ipv4Addr::UNSPECIFIED, 8),           // this network
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
     (Ipv4Addr::new(100, 64, 0, 0), 10),   // shared by carriers; metadata servers of some clouds
     (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback
