@@ -1,3 +1,4 @@
-//! The simulator judged over its sockets.
+//! The simulated Discord, judged by raw sockets and by twilight, a client that is not ours.
 
+mod twilight;
 mod voice;
