@@ -1,4 +1,5 @@
 //! The outside world on loopback, speaking the real protocols: Discord first.
 
+pub mod chat;
 pub mod discord;
 pub mod voice;

@@ -1,4 +1,5 @@
 //! The simulated Discord, judged by raw sockets and by twilight, a client that is not ours.
 
+mod chat;
 mod twilight;
 mod voice;

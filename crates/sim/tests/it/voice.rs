@@ -1,6 +1,6 @@
 //! The voice servers, talked to by a client that knows only the protocol.
 
-mod client;
+pub(crate) mod client;
 mod gateway;
 mod udp;
 

@@ -14,6 +14,7 @@ export class Ear extends EventTarget {
   #abort = null;
   #context = null;
   #opened = false;
+  #starved = false;
 
   constructor() {
     super();
@@ -74,6 +75,9 @@ export class Ear extends EventTarget {
     const started = this.audio.play();
     started.catch(() => {});
     await event(media, "sourceopen", abort.signal);
+    // The person's gesture has unlocked the element; it begins when enough has come.
+    this.audio.pause();
+    this.#starved = true;
     const buffer = media.addSourceBuffer(WEBM);
     const response = await fetch(`chat/audio/${guild}.webm`, { signal: abort.signal });
     if (!response.ok) throw new Error("no stream");
@@ -95,9 +99,20 @@ export class Ear extends EventTarget {
     const begin = buffer.buffered.start(0);
     const end = buffer.buffered.end(buffer.buffered.length - 1);
     const behind = end - audio.currentTime;
-    if (audio.currentTime < begin || behind > FAR || (behind < 0.01 && !audio.seeking)) audio.currentTime = Math.max(begin, end - NEAR);
-    else audio.playbackRate = behind > NEAR * 2 ? 1.03 : 1;
-    if (audio.paused) await audio.play();
+    if (audio.currentTime < begin || behind > FAR) {
+      audio.currentTime = Math.max(begin, end - NEAR);
+    } else if (this.#starved) {
+      // One longer pause is heard less than many short ones.
+      if (behind < NEAR) return;
+      this.#starved = false;
+      await audio.play();
+    } else if (behind < 0.02) {
+      this.#starved = true;
+      audio.pause();
+    } else {
+      audio.playbackRate = behind > NEAR * 2 ? 1.03 : 1;
+      if (audio.paused) await audio.play();
+    }
     if (audio.currentTime - begin > KEPT) {
       buffer.remove(0, audio.currentTime - KEPT / 2);
       await event(buffer, "updateend", signal);

@@ -63,7 +63,7 @@ export class Meter {
       const to = Math.min(Math.max(from + 1, Math.floor(1.5 * 1.29 ** (index + 1))), 400);
       let loudest = 0;
       for (let bin = from; bin < to; bin += 1) loudest = Math.max(loudest, this.#bins[bin]);
-      const target = (loudest / 255) ** 1.6;
+      const target = Math.max(0, (loudest - 60) / 195) ** 1.5;
       for (const place of [half - 1 - index, half + index]) {
         const now = this.#levels[place];
         this.#levels[place] = now + (target - now) * (target > now ? 0.55 : 0.16);

@@ -116,14 +116,14 @@ function drawLive() {
 function summary() {
   if (!ownVoice()) return "Join the voice channel to listen.";
   const behind = ear.behind();
-  if (behind !== null) return `${behind.toFixed(1)} s behind the voice server${lost()}`;
+  if (behind !== null) return `${behind.toFixed(1)} s behind${lost()}`;
   return ear.on ? "Tuning in…" : "Press Listen to hear this channel.";
 }
 
 function lost() {
   const frames = state.heard?.guild_id === state.guild ? state.heard : null;
   if (!frames || frames.heard === 0) return "";
-  return ` · ${frames.heard.toLocaleString("en")} frames, ${frames.lost} lost`;
+  return ` · ${frames.heard.toLocaleString("en")} frames · ${frames.lost} lost`;
 }
 
 function drawButton() {

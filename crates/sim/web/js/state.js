@@ -76,7 +76,7 @@ const reactions = {
       const known = messagesOf(channel).filter((old) => isPrivate(old) && !messages.some((message) => message.id === old.id));
       state.messages.set(channel, [...messages, ...known].sort(byAge));
     }
-    open(state.guild, state.channel ?? event.channel_id);
+    open(state.guild ?? event.guild_id, state.channel ?? event.channel_id);
     announce("world");
   },
   guilds(event) {
@@ -116,6 +116,9 @@ const reactions = {
     if (event.on) state.speaking.add(key);
     else state.speaking.delete(key);
     announce("speaking");
+  },
+  failed(event) {
+    announce("failed", event.text);
   },
   heard(event) {
     state.heard = event;

@@ -17,23 +17,23 @@ use tokio_tungstenite::{
 
 use super::{BOT, GUILD, PATIENCE};
 
-pub(super) struct Client {
-    pub(super) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+pub(crate) struct Client {
+    pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 /// What came from the server.
 #[derive(Debug, PartialEq)]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     Text(Value),
     Closed(Option<u16>),
 }
 
 impl Client {
-    pub(super) async fn connect(ticket: &Ticket) -> Self {
+    pub(crate) async fn connect(ticket: &Ticket) -> Self {
         Self::connect_version(ticket, 8).await
     }
 
-    pub(super) async fn connect_version(ticket: &Ticket, version: u8) -> Self {
+    pub(crate) async fn connect_version(ticket: &Ticket, version: u8) -> Self {
         let url = format!("ws://{}/?v={version}", ticket.endpoint);
         let (socket, _) = connect_async(url).await.expect("the server accepts");
         let mut client = Self { socket };
@@ -42,7 +42,7 @@ impl Client {
         client
     }
 
-    pub(super) async fn connect_tls(ticket: &Ticket, host: &str, ca_pem: &str) -> Self {
+    pub(crate) async fn connect_tls(ticket: &Ticket, host: &str, ca_pem: &str) -> Self {
         use rustls_pki_types::pem::PemObject;
 
         let mut roots = rustls::RootCertStore::empty();
@@ -70,23 +70,27 @@ impl Client {
         client
     }
 
-    pub(super) async fn say(&mut self, op: u8, d: Value) {
+    pub(crate) async fn say(&mut self, op: u8, d: Value) {
         self.say_raw(&json!({ "op": op, "d": d }).to_string()).await;
     }
 
-    pub(super) async fn say_raw(&mut self, text: &str) {
+    pub(crate) async fn say_raw(&mut self, text: &str) {
         self.socket
             .send(Message::text(text))
             .await
             .expect("the connection stands");
     }
 
-    pub(super) async fn identify(&mut self, ticket: &Ticket) {
+    pub(crate) async fn identify(&mut self, ticket: &Ticket) {
+        self.identify_as(ticket, GUILD, BOT).await;
+    }
+
+    pub(crate) async fn identify_as(&mut self, ticket: &Ticket, guild_id: u64, user_id: u64) {
         self.say(
             0,
             json!({
-                "server_id": GUILD.to_string(),
-                "user_id": BOT.to_string(),
+                "server_id": guild_id.to_string(),
+                "user_id": user_id.to_string(),
                 "session_id": "session",
                 "token": ticket.token,
                 "max_dave_protocol_version": 1,
@@ -95,7 +99,7 @@ impl Client {
         .await;
     }
 
-    pub(super) async fn resume(&mut self, ticket: &Ticket, seq_ack: i64) {
+    pub(crate) async fn resume(&mut self, ticket: &Ticket, seq_ack: i64) {
         self.say(
             7,
             json!({
@@ -108,7 +112,7 @@ impl Client {
         .await;
     }
 
-    pub(super) async fn hear(&mut self) -> Heard {
+    pub(crate) async fn hear(&mut self) -> Heard {
         loop {
             let next = timeout(PATIENCE, self.socket.next())
                 .await
@@ -127,7 +131,7 @@ impl Client {
     }
 
     /// Waits for this opcode, passing over others.
-    pub(super) async fn expect(&mut self, op: u8) -> Value {
+    pub(crate) async fn expect(&mut self, op: u8) -> Value {
         loop {
             match self.hear().await {
                 Heard::Text(frame) if frame["op"] == op => return frame,
@@ -137,7 +141,7 @@ impl Client {
         }
     }
 
-    pub(super) async fn expect_close(&mut self) -> Option<u16> {
+    pub(crate) async fn expect_close(&mut self) -> Option<u16> {
         loop {
             if let Heard::Closed(code) = self.hear().await {
                 return code;
@@ -147,17 +151,26 @@ impl Client {
 }
 
 /// A client that has shaken hands, and may send packets.
-pub(super) struct Speaker {
-    pub(super) client: Client,
-    pub(super) udp: UdpSocket,
-    pub(super) sealer: Sealer,
-    pub(super) header: RtpHeader,
+pub(crate) struct Speaker {
+    pub(crate) client: Client,
+    pub(crate) udp: UdpSocket,
+    pub(crate) sealer: Sealer,
+    pub(crate) header: RtpHeader,
 }
 
 impl Speaker {
-    pub(super) async fn connect(ticket: &Ticket, mode: Mode) -> Self {
+    pub(crate) async fn connect(ticket: &Ticket, mode: Mode) -> Self {
+        Self::connect_as(ticket, mode, GUILD, BOT).await
+    }
+
+    pub(crate) async fn connect_as(
+        ticket: &Ticket,
+        mode: Mode,
+        guild_id: u64,
+        user_id: u64,
+    ) -> Self {
         let mut client = Client::connect(ticket).await;
-        client.identify(ticket).await;
+        client.identify_as(ticket, guild_id, user_id).await;
         let ready = client.expect(2).await;
         let ssrc = ready["d"]["ssrc"].as_u64().expect("Ready has an ssrc") as u32;
         let port = ready["d"]["port"].as_u64().expect("Ready has a port") as u16;
@@ -202,7 +215,7 @@ impl Speaker {
         speaker
     }
 
-    pub(super) fn seal(&mut self, opus: &[u8]) -> Vec<u8> {
+    pub(crate) fn seal(&mut self, opus: &[u8]) -> Vec<u8> {
         let mut packet = Vec::new();
         self.sealer
             .seal(&self.header, opus, &mut packet)
@@ -211,18 +224,18 @@ impl Speaker {
         packet
     }
 
-    pub(super) async fn send(&mut self, packet: &[u8]) {
+    pub(crate) async fn send(&mut self, packet: &[u8]) {
         self.udp.send(packet).await.expect("loopback takes packets");
     }
 
-    pub(super) async fn speak(&mut self, opus: &[u8]) {
+    pub(crate) async fn speak(&mut self, opus: &[u8]) {
         let packet = self.seal(opus);
         self.send(&packet).await;
     }
 }
 
 /// Selects a mode and returns a sealer with the key that came back.
-pub(super) async fn select(client: &mut Client, mode: Mode, own: SocketAddr) -> Sealer {
+pub(crate) async fn select(client: &mut Client, mode: Mode, own: SocketAddr) -> Sealer {
     let data = json!({ "address": own.ip().to_string(), "port": own.port(), "mode": mode.name() });
     client
         .say(1, json!({ "protocol": "udp", "data": data }))
