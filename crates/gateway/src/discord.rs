@@ -12,6 +12,7 @@ pub mod reply;
 pub mod rest;
 pub mod shard;
 mod start;
+pub mod voice;
 
 pub use start::{RunningGateway, StartError, start};
 

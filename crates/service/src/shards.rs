@@ -105,14 +105,31 @@ impl Shards {
         self.shared.changed.notify_one();
     }
 
-    /// Returns what a shard knew of its guilds when there were `shards` in all. Reads what is
-    /// written: ask before the first put.
+    /// Returns what a shard knew of its guilds when there were `shards` in all, as it was put last.
     pub async fn guilds(
         &self,
         shard: u32,
         shards: u32,
     ) -> Result<Vec<(GuildId, String)>, StoreError> {
-        self.shared.table.guilds(shard, shards).await
+        // Looked at before the table: what is written meanwhile is then seen twice, not never.
+        let pending = self.shared.pending().clone();
+        let mut guilds: HashMap<GuildId, String> = if pending.forgotten.contains_key(&shard) {
+            HashMap::new()
+        } else {
+            let saved = self.shared.table.guilds(shard, shards).await?;
+            saved.into_iter().collect()
+        };
+        for (guild, known) in pending.guilds {
+            match known.body {
+                Some(body) if (known.shard, known.shards) == (shard, shards) => {
+                    guilds.insert(guild, body);
+                }
+                _ => {
+                    guilds.remove(&guild);
+                }
+            }
+        }
+        Ok(guilds.into_iter().collect())
     }
 
     /// Forgets all that a shard knows of guilds: a new session tells it anew.
@@ -239,6 +256,8 @@ mod tests {
         shards.put_with_guilds(0, 2, session(7), guilds);
         shards.put_with_guilds(1, 2, session(9), [(guild(3), Some("three".to_owned()))]);
         shards.put_with_guilds(0, 2, session(8), [(guild(2), None)]);
+        let unwritten = shards.guilds(0, 2).await.expect("readable");
+        assert_eq!(unwritten, [(guild(1), "one".to_owned())]);
         shards.close().await;
 
         let shards = Shards::start(store.shards());

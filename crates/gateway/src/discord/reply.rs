@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backline_core::id::{ChannelId, GuildId};
+use backline_core::id::GuildId;
 use backline_core::music::Outcome;
 use backline_runtime::metrics::gateway::{Delivery, GatewayMetrics, ReplyLabels};
 use backline_service::Consumer;
@@ -11,35 +11,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
-use twilight_gateway::MessageSender;
-use twilight_model::gateway::payload::outgoing::UpdateVoiceState;
-use twilight_model::id::Id;
 
 use super::render::{self, outcome};
 use super::rest::{Identity, Rest, RestError};
-
-/// The sending ends of all shards.
-#[derive(Debug, Clone)]
-pub struct Senders(pub Arc<[MessageSender]>);
-
-impl Senders {
-    /// Asks to join, move to or leave a voice channel. Sent as soon as the shard is there.
-    pub fn update_voice(&self, guild: GuildId, channel: Option<ChannelId>) {
-        let shard = shard_of(guild, self.0.len());
-        let channel = channel.map(|channel| Id::new(channel.as_u64()));
-        // Deaf: the bot never listens, and says so.
-        let command = UpdateVoiceState::new(Id::new(guild.as_u64()), channel, true, false);
-        if self.0[shard].command(&command).is_err() {
-            debug!(guild.id = %guild, "voice request came after the shard closed");
-        }
-    }
-}
-
-/// Returns which of `shards` shards a guild belongs to.
-pub fn shard_of(guild: GuildId, shards: usize) -> usize {
-    usize::try_from((guild.as_u64() >> 22) % shards.max(1) as u64)
-        .expect("less than the number of shards")
-}
+use super::voice::Voice;
 
 /// Delivers to Discord what comes over the line.
 #[derive(Debug, Clone)]
@@ -48,8 +23,8 @@ pub struct Replies {
     pub rest: Rest,
     /// Who we are.
     pub who: Identity,
-    /// The shards.
-    pub senders: Senders,
+    /// Where voice requests go.
+    pub voice: Voice,
     /// Counts.
     pub metrics: GatewayMetrics,
 }
@@ -75,7 +50,7 @@ impl Replies {
             match message {
                 // Orders of one guild keep their order: they go out from here, not from a task.
                 ToDiscord::Voice { guild, channel } => {
-                    self.senders.update_voice(guild, channel);
+                    self.voice.request(guild, channel);
                     receipt.ack();
                 }
                 ToDiscord::Reply { guild, to, outcome } => {
@@ -150,17 +125,3 @@ impl Replies {
 
 /// Requests on their way at the same time; more wait on the line.
 const AT_ONCE: usize = 256;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn guilds_belong_to_shards_as_discord_says() {
-        let guild = |text: &str| text.parse::<GuildId>().expect("an id");
-        assert_eq!(shard_of(guild("197038439483310086"), 1), 0);
-        assert_eq!(shard_of(guild("4194304"), 4), 1);
-        assert_eq!(shard_of(guild("20971520"), 4), 1);
-        assert_eq!(shard_of(guild("1"), 4), 0);
-    }
-}

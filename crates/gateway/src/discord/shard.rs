@@ -1,7 +1,7 @@
 //! One shard: receives events, keeps the cache, tells the audio role about voice, and hands
 //! interactions on. Nothing here waits for Discord's REST API, the bus or the store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use backline_core::id::{ChannelId, GuildId};
@@ -20,6 +20,7 @@ use super::cache::Cache;
 use super::event::{self, Event, GuildPayload, VoiceStatePayload};
 use super::interact::Interactions;
 use super::order::Order;
+use super::voice::Voice;
 
 /// One shard and what it knows.
 #[derive(Debug)]
@@ -34,6 +35,9 @@ pub struct ShardTask {
     to_audio: mpsc::Sender<ToAudio>,
     /// What the audio role was told last about the bot and the people with it.
     told: HashMap<GuildId, (ChannelId, u32)>,
+    /// Guilds of a new session that were not told yet.
+    fresh: HashSet<GuildId>,
+    voice: Voice,
     phase: ShardPhase,
     /// Something came since the last checkpoint.
     dirty: bool,
@@ -56,16 +60,17 @@ pub struct Surroundings {
     pub metrics: GatewayMetrics,
     /// What carries out interactions.
     pub interactions: Interactions,
-    /// Told once, when the shard is active.
-    pub on_active: mpsc::Sender<()>,
+    /// Where voice requests go.
+    pub voice: Voice,
 }
 
 impl ShardTask {
-    /// Runs until shutdown, or until Discord forbids to come back.
+    /// Runs until shutdown, or until Discord forbids to come back. `on_active` is told once.
     pub async fn run(
         shard: Shard,
         cache: Cache,
         surroundings: Surroundings,
+        on_active: mpsc::Sender<()>,
         shutdown: CancellationToken,
     ) -> Result<(), GatewayError> {
         let (to_audio, outbox) = mpsc::channel(OUTBOX);
@@ -81,9 +86,11 @@ impl ShardTask {
             order: Order::default(),
             to_audio,
             told,
+            fresh: HashSet::new(),
+            voice: surroundings.voice,
             phase: ShardPhase::Connecting,
             dirty: false,
-            on_active: Some(surroundings.on_active),
+            on_active: Some(on_active),
             failures: 0,
             active_since: None,
         };
@@ -255,14 +262,18 @@ impl ShardTask {
             .guilds
             .dec_by(i64::try_from(self.cache.len()).unwrap_or(i64::MAX));
         self.cache.clear();
+        self.fresh = guilds.iter().copied().collect();
         self.store.clear_guilds(number);
     }
 
     fn tell_guild(&mut self, guild: &GuildPayload) {
         let channel = self.cache.voice_channel(guild.id, self.cache.bot());
         let told = self.told.get(&guild.id).map(|(channel, _)| *channel);
-        // The bot was moved or thrown out while nobody listened.
-        if told.is_some() && told != channel {
+        if self.fresh.remove(&guild.id) && self.voice.request_again(guild.id) {
+            // A new session does not own the place in voice that the lost one had: the music goes
+            // on when Discord gives it anew.
+        } else if told.is_some() && told != channel {
+            // The bot was moved or thrown out while nobody listened.
             let own = guild
                 .voice_states
                 .iter()
@@ -282,12 +293,16 @@ impl ShardTask {
     fn tell_left(&mut self, guild: GuildId) {
         info!(guild.id = %guild, "guild left");
         self.told.remove(&guild);
+        self.voice.happened(guild, None);
         self.tell(ToAudio::GuildLeft { guild });
     }
 
     fn tell_voice_state(&mut self, state: VoiceStatePayload) {
         let Some(guild) = state.guild_id else { return };
         if state.user_id == self.cache.bot() {
+            self.voice.happened(guild, state.channel_id);
+            // Whoever asked for this place wants to know who is there, also if it is the same.
+            self.told.remove(&guild);
             self.tell(ToAudio::VoiceState {
                 guild,
                 channel: state.channel_id,

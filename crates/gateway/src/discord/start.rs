@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use backline_runtime::config;
 use backline_runtime::metrics::Metrics;
-use backline_runtime::metrics::gateway::GatewayMetrics;
 use backline_service::Services;
 use secrecy::ExposeSecret;
 use tokio::sync::{mpsc, watch};
@@ -23,9 +22,10 @@ use super::cache::Cache;
 use super::interact::Interactions;
 use super::panel::task::PanelTask;
 use super::registration;
-use super::reply::{Replies, Senders};
+use super::reply::Replies;
 use super::rest::{Identity, Rest, RestError};
 use super::shard::{ShardTask, Surroundings};
+use super::voice::Voice;
 
 /// Why the role did not start.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,11 @@ impl RunningGateway {
     /// Returns whether all shards were active once.
     pub fn is_ready(&self) -> bool {
         *self.ready.borrow()
+    }
+
+    /// Returns whether everything came to its end already.
+    pub fn has_stopped(&self) -> bool {
+        self.tracker.is_empty()
     }
 
     /// Returns when everything came to its end: after shutdown, or because Discord refused.
@@ -138,11 +143,11 @@ pub async fn start(
     let tracker = TaskTracker::new();
     let total = config.shards.unwrap_or(info.shards).max(1);
     let shards = prepare(&token, config, &info, total, who, &services).await;
-    let senders = Senders(shards.iter().map(|(shard, _)| shard.sender()).collect());
+    let voice = Voice::new(shards.iter().map(|(shard, _)| shard.sender()));
     let replies = Replies {
         rest: rest.clone(),
         who,
-        senders,
+        voice: voice.clone(),
         metrics: metrics.clone(),
     };
     let interactions = Interactions::new(
@@ -167,15 +172,14 @@ pub async fn start(
     ));
 
     let failure = Failure::default();
-    let ready = run_shards(
-        shards,
-        &services,
-        &metrics,
+    let surroundings = Surroundings {
+        store: services.shards.clone(),
+        lines: services.lines.clone(),
+        metrics,
         interactions,
-        &tracker,
-        &failure,
-        &shutdown,
-    );
+        voice,
+    };
+    let ready = run_shards(shards, &surroundings, &tracker, &failure, &shutdown);
     tracker.close();
     Ok(RunningGateway {
         ready,
@@ -187,9 +191,7 @@ pub async fn start(
 /// Spawns one task for each shard; the receiver turns true when all were active.
 fn run_shards(
     shards: Vec<(Shard, Cache)>,
-    services: &Services,
-    metrics: &GatewayMetrics,
-    interactions: Interactions,
+    surroundings: &Surroundings,
     tracker: &TaskTracker,
     failure: &Failure,
     shutdown: &CancellationToken,
@@ -197,15 +199,14 @@ fn run_shards(
     let total = shards.len();
     let (on_active, mut active) = mpsc::channel(total);
     let (ready_sender, ready) = watch::channel(false);
-    let surroundings = Surroundings {
-        store: services.shards.clone(),
-        lines: services.lines.clone(),
-        metrics: metrics.clone(),
-        interactions,
-        on_active,
-    };
     for (shard, cache) in shards {
-        let task = ShardTask::run(shard, cache, surroundings.clone(), shutdown.clone());
+        let task = ShardTask::run(
+            shard,
+            cache,
+            surroundings.clone(),
+            on_active.clone(),
+            shutdown.clone(),
+        );
         let failure = Arc::clone(failure);
         let shutdown = shutdown.clone();
         tracker.spawn(async move {
@@ -219,7 +220,7 @@ fn run_shards(
             }
         });
     }
-    drop(surroundings);
+    drop(on_active);
     tracker.spawn(async move {
         for _ in 0..total {
             if active.recv().await.is_none() {
@@ -227,7 +228,6 @@ fn run_shards(
             }
         }
         info!(shards = total, "all shards active");
-        // Kept until nobody asks any more, so that late askers learn of it.
         ready_sender.send_replace(true);
     });
     ready

@@ -31,7 +31,8 @@ pub struct PanelTask {
 }
 
 impl PanelTask {
-    /// Runs until shutdown. Messages stay as they are: the next process goes on with them.
+    /// Runs until shutdown. Messages stay as they are, and where they are is remembered: the next
+    /// process goes on with them.
     pub async fn run(
         rest: Rest,
         panels: Panels,
@@ -53,23 +54,59 @@ impl PanelTask {
         loop {
             let wake = task.wakes.peek().map(|Reverse((at, _))| *at);
             tokio::select! {
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => break,
                 Some((guild, input)) = answers.recv() => task.handle(guild, input),
                 view = views.next() => match view {
                     Some(view) => task.handle_view(view),
-                    None => return,
+                    None => break,
                 },
                 () = sleep_until(wake) => task.wake(),
+            }
+        }
+        if tokio::time::timeout(FINISH, task.finish(answers))
+            .await
+            .is_err()
+        {
+            debug!("some panels were not remembered");
+        }
+    }
+
+    /// Waits for the requests on their way, and remembers the messages they made.
+    async fn finish(self, mut answers: mpsc::UnboundedReceiver<(GuildId, Input)>) {
+        let Self {
+            rest,
+            panels,
+            metrics,
+            mut guilds,
+            results,
+            ..
+        } = self;
+        // From now on only the requests on their way can answer.
+        drop(results);
+        while let Some((guild, input)) = answers.recv().await {
+            let Some(panel) = guilds.get_mut(&guild) else {
+                continue;
+            };
+            let now = Instant::now();
+            panel.handle(now, input);
+            let (rest, panels, metrics) = (rest.clone(), panels.clone(), metrics.clone());
+            let worker = Worker {
+                guild,
+                rest,
+                panels,
+                metrics,
+            };
+            // Only what needs no answer: nothing new is begun.
+            while let Some(
+                effect @ (Effect::Save { .. } | Effect::Delete { .. } | Effect::Forget),
+            ) = panel.poll(now, REFRESH)
+            {
+                worker.perform(effect).await;
             }
         }
     }
 
     fn handle_view(&mut self, now: UiNow) {
-        let ends = now.view.is_none();
-        if ends && !self.guilds.contains_key(&now.guild) {
-            // Perhaps an earlier process left a message behind: a fresh panel looks it up.
-            debug!(guild.id = %now.guild, "session ended without a panel");
-        }
         let input = Input::Now {
             channel: now.text_channel,
             view: now.view.map(Box::new),
@@ -237,6 +274,9 @@ async fn sleep_until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// How long requests may take to come to their end at shutdown.
+const FINISH: Duration = Duration::from_secs(5);
 
 /// How often a progress bar is drawn anew.
 const REFRESH: Duration = Duration::from_secs(12);

@@ -1,0 +1,134 @@
+//! Sessions that outlive connections and processes.
+
+use backline_core::music::Command;
+use backline_sim::discord::Entry;
+use serde_json::json;
+
+use crate::house::{House, channel};
+
+fn closed_by_bot(house: &House) -> Option<u16> {
+    house
+        .discord
+        .journal()
+        .entries()
+        .rev()
+        .find_map(|(_, entry)| match entry {
+            Entry::GatewayClosed {
+                code, by_bot: true, ..
+            } => *code,
+            _ => None,
+        })
+}
+
+#[tokio::test]
+async fn a_restart_resumes_without_an_identify_and_knows_who_is_where() {
+    let mut house = House::open().await;
+    // An answer proves that the guild was told before the end.
+    house.command("/ping", &[]).answer().await.unwrap();
+    house.stop().await.expect("a clean end");
+    let code = closed_by_bot(&house).expect("a close frame");
+    assert!(!matches!(code, 1000 | 1001), "{code} would end the session");
+
+    // What happens meanwhile is told after the resume.
+    let other = house.guild.add_voice_channel("Other");
+    house.discord.join_voice(house.user, other).unwrap();
+
+    house.start().await;
+    let journal = house.discord.journal();
+    assert_eq!(
+        (journal.identifies(), journal.resumes()),
+        (1, 1),
+        "{}",
+        journal.tail(0, 60)
+    );
+    house.command("/play", &[("query", json!("sea"))]);
+    let asked = house.next_command().await;
+    assert_eq!(
+        asked.user_voice,
+        Some(channel(other)),
+        "from the cache of before and the replay"
+    );
+}
+
+#[tokio::test]
+async fn a_command_given_between_two_processes_is_not_lost() {
+    let mut house = House::open().await;
+    house.command("/ping", &[]).answer().await.unwrap();
+    house.stop().await.expect("a clean end");
+    let interaction = house.command("/shuffle", &[]);
+    house.start().await;
+    assert_eq!(house.next_command().await.command, Command::Shuffle);
+    interaction.acknowledged().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broken_connection_and_a_request_to_reconnect_are_resumed() {
+    let house = House::open().await;
+    let faults = house.discord.faults();
+    for (step, break_it) in [
+        (
+            1,
+            Box::new(|| faults.reconnect(None)) as Box<dyn Fn() -> usize>,
+        ),
+        (2, Box::new(|| faults.break_gateway(None))),
+        (3, Box::new(|| faults.close_gateway(None, 4000))),
+    ] {
+        assert_eq!(break_it(), 1, "step {step}");
+        house
+            .discord
+            .until("the bot to do it", |discord| {
+                (discord.journal().resumes() == step).then_some(())
+            })
+            .await
+            .unwrap();
+        let shown = house.command("/ping", &[]).answer().await.unwrap();
+        assert!(shown.text().contains("Pong"), "step {step}");
+    }
+    assert_eq!(house.discord.journal().identifies(), 1);
+}
+
+#[tokio::test]
+async fn an_invalid_session_is_begun_anew() {
+    let house = House::open().await;
+    assert_eq!(house.discord.faults().invalidate(None, false), 1);
+    house
+        .discord
+        .until("the bot to do it", |discord| {
+            (discord.journal().identifies() == 2).then_some(())
+        })
+        .await
+        .unwrap();
+    let shown = house.command("/ping", &[]).answer().await.unwrap();
+    assert!(shown.text().contains("Pong"));
+}
+
+#[tokio::test]
+async fn a_session_that_discord_forgot_is_begun_anew_after_a_restart() {
+    let mut house = House::open().await;
+    house.command("/ping", &[]).answer().await.unwrap();
+    house.stop().await.expect("a clean end");
+    house.discord.faults().forget_sessions(None);
+    house.start().await;
+    assert_eq!(house.discord.journal().identifies(), 2);
+    house.command("/play", &[("query", json!("sea"))]);
+    let asked = house.next_command().await;
+    assert_eq!(asked.user_voice, Some(channel(house.voice)));
+}
+
+#[tokio::test]
+async fn a_changed_number_of_shards_does_not_resume() {
+    let mut house = House::open().await;
+    house.command("/ping", &[]).answer().await.unwrap();
+    house.stop().await.expect("a clean end");
+    let mut config = house.config();
+    config.shards = Some(2);
+    house.start_with(&config).await.expect("the role starts");
+    house
+        .discord
+        .until("the bot to do it", |discord| {
+            (discord.journal().identifies() == 3).then_some(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(house.discord.journal().resumes(), 0);
+}
