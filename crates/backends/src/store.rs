@@ -66,6 +66,14 @@ impl Store {
         Shards(self.clone())
     }
 
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// Whatever would also fail a load.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.read(Statement::new("SELECT 1", [])).await.map(drop)
+    }
+
     /// Finishes what is being written and closes the database, for all clones.
     pub async fn close(&self) {
         self.database.close().await;

@@ -73,6 +73,14 @@ impl Services {
         })
     }
 
+    /// Asks what the process depends on for a sign of life, for its readiness.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        self.store.check().await
+    }
+
     /// Saves what is still to be saved and closes everything, for all clones.
     ///
     /// Consumers get what is left on the bus, then `None`. Roles should have stopped before.

@@ -1,6 +1,7 @@
 //! The use cases over a real store and a real bus.
 
 mod lines;
+mod logs;
 mod music;
 mod open;
 mod restart;

@@ -23,12 +23,15 @@ async fn a_store_that_is_refused_says_why() {
 async fn closing_ends_all_clones_and_their_readers() {
     let services = in_memory().await;
     let other = services.clone();
+    other.check().await.expect("answers");
     let mut commands = other.lines.commands();
     let mut now = other.lines.now();
     let readers =
         tokio::spawn(async move { (commands.next().await.is_none(), now.next().await.is_none()) });
     within(services.close()).await;
     assert_eq!(within(readers).await.expect("no panic"), (true, true));
+    let gone = other.check().await;
+    assert!(matches!(gone, Err(StoreError::Closed)), "{gone:?}");
     let refused = other.sessions.save(guild(1), &snapshot(1)).await;
     assert!(
         matches!(refused, Err(SessionError::Store(StoreError::Closed))),
