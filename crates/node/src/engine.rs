@@ -23,7 +23,7 @@ use slab::Slab;
 
 use bell::{Bell, Ear};
 use clock::{Clock, Command, Outlets};
-use feed::{Feed, Line};
+use feed::Line;
 use pool::Pool;
 use slot::{Counters, Event};
 use transport::Transport;
@@ -241,9 +241,6 @@ impl Events {
     }
 }
 
-/// Returns the two sides of a feed; a shorthand for [`Feed::new`].
-pub use feed::Settings;
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -257,8 +254,3 @@ fn prefer_this_thread() {
         let _refused = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
     }
 }
-
-const _: fn() = || {
-    fn assert_send<T: Send>() {}
-    assert_send::<Arc<Feed>>();
-};

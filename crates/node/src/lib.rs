@@ -4,6 +4,8 @@
 //! clients speak to it over its REST API and WebSocket, whoever they are.
 
 mod app;
+#[cfg(test)]
+mod counting;
 mod engine;
 mod player;
 mod rest;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use backline_media::voice::Mode;
 use backline_proto::lavalink::{
-    Exception, Filters, Message, Object, Player as View, PlayerState, Snowflake, VoiceState,
+    Exception, Filters, Message, Object, Player as View, Snowflake, VoiceState,
 };
 use backline_proto::voice::session::{Closed, Options, VoiceSession};
 use tokio::task::AbortHandle;
@@ -90,13 +90,6 @@ impl Player {
         let state = self.lock();
         let sight = sight(&state);
         state.control.view(&sight)
-    }
-
-    /// Returns where the player is.
-    pub fn state(&self) -> PlayerState {
-        let state = self.lock();
-        let sight = sight(&state);
-        state.control.state(&sight)
     }
 
     /// Whether a track is loaded.

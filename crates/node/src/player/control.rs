@@ -147,11 +147,6 @@ impl Control {
         self.track.as_ref().and_then(|loaded| loaded.end_ms)
     }
 
-    /// Returns the voice credentials.
-    pub fn voice(&self) -> &VoiceState {
-        &self.voice
-    }
-
     /// Whether a track is loaded and not paused.
     pub fn is_playing(&self) -> bool {
         self.track.is_some() && !self.paused

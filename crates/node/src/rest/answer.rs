@@ -89,6 +89,18 @@ pub fn flag(uri: &Uri, name: &str) -> Result<bool, Refusal> {
     }
 }
 
+/// Reads a JSON object.
+pub fn json_object<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {
+    // The library would also fill a structure from an array, field by field.
+    if body
+        .as_ref()
+        .is_ok_and(|body| body.trim_ascii_start().first() == Some(&b'['))
+    {
+        return Err(Refusal::bad("Bad body: an object was expected"));
+    }
+    json(body)
+}
+
 /// Reads a JSON body.
 pub fn json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Refusal> {
     let body = body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;

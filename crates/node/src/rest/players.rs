@@ -13,7 +13,7 @@ use backline_proto::lavalink::{
 };
 
 use super::Node;
-use super::answer::{Place, Refusal, flag, json};
+use super::answer::{Place, Refusal, flag, json_object};
 use super::info::FILTERS;
 use super::tracks::decode_track;
 use crate::player::control::Play;
@@ -28,8 +28,8 @@ pub async fn update_session(
     uri: Uri,
     body: Body,
 ) -> Response {
-    let updated =
-        json::<UpdateSession>(body).and_then(|update| Ok(find(&node, &session)?.update(&update)));
+    let updated = json_object::<UpdateSession>(body)
+        .and_then(|update| Ok(find(&node, &session)?.update(&update)));
     match updated {
         Ok(settings) => Json(settings).into_response(),
         Err(refusal) => refusal.at(&Place::of(&uri)),
@@ -117,7 +117,7 @@ async fn apply(
     // Everything is checked before anything is done: a refused request changes nothing.
     let guild_id = guild_id(guild)?;
     let no_replace = flag(uri, "noReplace")?;
-    let update: UpdatePlayer = json(body)?;
+    let update: UpdatePlayer = json_object(body)?;
     let session = find(node, session)?;
     check(&update)?;
     let kept = no_replace

@@ -62,7 +62,7 @@ impl Format {
 
 /// Looks at the first bytes of a file.
 pub fn sniff(bytes: &[u8]) -> Sniffed {
-    use Format::{Adts, Flac, Matroska, Mp3, Mp4, Ogg, OggOpus, Wav};
+    use Format::{Flac, Matroska, Mp3, Mp4, Ogg, OggOpus, Wav};
     let format = match bytes {
         [b'O', b'g', b'g', b'S', ..] => {
             let opus = bytes[..bytes.len().min(512)]

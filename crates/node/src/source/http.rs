@@ -35,8 +35,6 @@ pub struct Opened {
     pub reader: WindowReader,
     /// What the server says it is, in lower case, without parameters.
     pub content_type: Option<String>,
-    /// The URL that was answered, after redirects.
-    pub url: Url,
     /// Whether it is a live stream, as far as the server tells.
     pub live: bool,
 }
@@ -135,7 +133,7 @@ impl Http {
         let (window, reader) = Window::new(total, seekable, self.metrics.clone(), wake);
         let filler = Filler {
             http: self.clone(),
-            url: url.clone(),
+            url,
             tag: strong_tag(headers),
             total,
             seekable,
@@ -145,7 +143,6 @@ impl Http {
         Ok(Opened {
             reader,
             content_type,
-            url,
             live,
         })
     }

@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use backline_media::demux::ogg::{self, OggDemuxer};
 use backline_media::demux::webm::WebmDemuxer;
-use backline_media::demux::{DemuxError, Event, OpusHead, SeekStep, Seeker, Tags};
+use backline_media::demux::{DemuxError, Event, SeekStep, Seeker, Tags};
 use backline_media::frame::OpusFrame;
 use backline_media::packet::is_sendable;
 use backline_proto::lavalink::Exception;
@@ -298,6 +298,3 @@ fn length_ms(demuxer: &mut Demuxer, reader: &mut Reader) -> io::Result<Option<u6
     };
     Ok(samples.map(|samples| samples / PER_MS as u64))
 }
-
-/// The head of a stream, for decoders.
-pub type Head = OpusHead;

@@ -32,7 +32,7 @@ pub struct TestNode {
 }
 
 pub struct TestSocket {
-    pub headers: tungstenite::http::HeaderMap,
+    pub headers: http::HeaderMap,
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// Messages that were read while looking for others.
     seen: Vec<Value>,

@@ -238,7 +238,8 @@ async fn end_time_and_stop_end_a_track_each_with_its_reason() {
     socket.event().await;
     let ended = socket.event().await;
     assert_eq!(ended["reason"], "finished");
-    assert_eq!(ended["track"]["info"]["position"], 1_000);
+    let position = ended["track"]["info"]["position"].as_i64().unwrap();
+    assert!((1_000..1_020).contains(&position), "{position}");
 
     let encoded = node.encoded("music/nocturne.opus").await;
     node.patch(&player(&session, 5), json!({"track": {"encoded": encoded}}))

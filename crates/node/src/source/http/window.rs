@@ -372,6 +372,7 @@ impl Seek for WindowReader {
             state.start = target;
             state.end = target;
             state.finished = false;
+            state.failure = None;
             state.jump = Some(target);
         }
         state.read = target;
