@@ -14,6 +14,7 @@ mod window;
 pub use opus_head::OpusHead;
 pub use seek::{SeekStep, Seeker};
 pub use tags::Tags;
+pub(crate) use tags::text as tag_text;
 
 /// What a demuxer has to say.
 #[derive(Debug, PartialEq, Eq)]

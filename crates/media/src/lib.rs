@@ -11,6 +11,7 @@
 
 #![deny(missing_docs)]
 
+pub mod decode;
 pub mod demux;
 pub mod dsp;
 pub mod frame;
@@ -18,6 +19,7 @@ pub mod framer;
 pub mod mux;
 pub mod opus;
 pub mod packet;
+pub mod pipeline;
 pub mod resample;
 mod sniff;
 pub mod source;

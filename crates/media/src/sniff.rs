@@ -1,6 +1,6 @@
 //! What a stream is, from its first bytes.
 
-use crate::demux::OpusHead;
+use crate::demux::{OpusHead, Tags, tag_text};
 
 /// A guess at what comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,45 @@ pub(crate) fn kind(bytes: &[u8]) -> Kind {
     } else {
         Kind::Other
     }
+}
+
+/// Returns title and artist of a WAV file whose tags stand before its sound.
+// WIRE: the container's reader parses them and then forgets them.
+pub(crate) fn wav_tags(bytes: &[u8]) -> Option<Tags> {
+    let mut rest = bytes
+        .strip_prefix(b"RIFF")?
+        .get(4..)?
+        .strip_prefix(b"WAVE")?;
+    loop {
+        let (name, body, after) = riff_chunk(rest)?;
+        if let (b"LIST", Some(mut list)) = (name, body.strip_prefix(b"INFO")) {
+            let mut tags = Tags::default();
+            while let Some((name, body, after)) = riff_chunk(list) {
+                match name {
+                    b"INAM" => tags.title = tag_text(body),
+                    b"IART" => tags.artist = tag_text(body),
+                    _ => {}
+                }
+                list = after;
+            }
+            return Some(tags);
+        }
+        rest = after;
+    }
+}
+
+/// Splits off a chunk that is all there: name, body, what follows.
+fn riff_chunk(bytes: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
+    let (name, rest) = bytes.split_first_chunk::<4>()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let body = rest.get(..length)?;
+    // Chunks are padded to an even length.
+    Some((
+        name,
+        body,
+        rest.get(length + length % 2..).unwrap_or_default(),
+    ))
 }
 
 fn is_html(bytes: &[u8]) -> bool {

@@ -37,7 +37,7 @@ enum Stage {
 /// Where in the current page, which begins at the window's start, the next piece is.
 #[derive(Debug)]
 struct Cursor {
-    page: Box<Page>,
+    page: Page,
     segment: usize,
     at: usize,
 }
@@ -332,7 +332,7 @@ impl OggDemuxer {
         Some(Ok(()))
     }
 
-    fn enter(&mut self, page: Box<Page>) {
+    fn enter(&mut self, page: Page) {
         if self
             .sequence
             .is_some_and(|expected| expected != page.sequence)

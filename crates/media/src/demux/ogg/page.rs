@@ -30,9 +30,13 @@ pub(crate) struct Page {
 }
 
 /// What stands at the beginning of some bytes.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "boxing would allocate for every page"
+)]
 pub(crate) enum Found {
     /// A whole page with the right checksum.
-    Page(Box<Page>),
+    Page(Page),
     /// The beginning of what may be a page.
     Incomplete,
     /// No page, or a damaged one.
@@ -66,7 +70,7 @@ impl Page {
         let mut segments = [0; 255];
         segments[..table.len()].copy_from_slice(table);
         let granule = u64::from(u32_at(6)) | u64::from(u32_at(10)) << 32;
-        Found::Page(Box::new(Self {
+        Found::Page(Self {
             flags: head[5],
             granule: (granule != u64::MAX).then_some(granule),
             serial: u32_at(14),
@@ -74,7 +78,7 @@ impl Page {
             segments,
             segment_count: count,
             body_len,
-        }))
+        })
     }
 
     pub(crate) fn is(&self, flag: u8) -> bool {
@@ -113,7 +117,7 @@ impl Page {
 }
 
 /// Returns the whole pages in some bytes, with their offsets.
-pub(crate) fn pages(bytes: &[u8]) -> impl Iterator<Item = (usize, Box<Page>)> + '_ {
+pub(crate) fn pages(bytes: &[u8]) -> impl Iterator<Item = (usize, Page)> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {

@@ -1,0 +1,8 @@
+//! Real files through real decoders, hostile bytes, and a count of allocations.
+
+mod allocation;
+mod decoding;
+mod demuxing;
+mod hostile;
+mod pipeline;
+mod signal;
