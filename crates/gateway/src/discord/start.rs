@@ -282,6 +282,12 @@ async fn prepare(
     services: &Services,
 ) -> Vec<(Shard, Cache)> {
     let limit = &info.session_start_limit;
+    if limit.remaining == 0 {
+        warn!(
+            reset_after_ms = limit.reset_after,
+            "no sessions are left to begin today; shards that cannot resume wait"
+        );
+    }
     let queue = InMemoryQueue::new(
         limit.max_concurrency.max(1),
         limit.remaining.min(limit.total),

@@ -303,9 +303,7 @@ async fn an_answer_that_comes_too_late_is_dropped_in_silence() {
     let interaction = house.command("/pause", &[]);
     interaction.acknowledged().await.unwrap();
     let asked = house.next_command().await;
-    house
-        .discord
-        .advance(std::time::Duration::from_secs(16 * 60));
+    house.discord.advance(std::time::Duration::from_mins(16));
     answer(&house, &asked, Outcome::Paused).await;
     house
         .discord

@@ -82,6 +82,15 @@ async fn several_shards_identify_one_after_another() {
 }
 
 #[tokio::test]
+async fn the_gateway_url_of_the_configuration_comes_first() {
+    let mut house = House::closed(Limits::default()).await;
+    let mut config = house.config();
+    config.gateway_url = Some(house.discord.gateway_url().parse().unwrap());
+    house.start_with(&config).await.expect("the role starts");
+    house.discord.until_ready(1).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_wrong_token_is_one_clear_error_and_no_storm() {
     let mut house = House::closed(Limits::default()).await;
     let mut config = house.config();

@@ -1,10 +1,17 @@
 //! Sessions that outlive connections and processes.
 
-use backline_core::music::Command;
-use backline_sim::discord::Entry;
-use serde_json::json;
+use std::time::Duration;
 
-use crate::house::{House, channel};
+use backline_core::music::Command;
+use backline_gateway::start;
+use backline_runtime::config;
+use backline_runtime::metrics::Metrics;
+use backline_service::Services;
+use backline_sim::discord::{Entry, Limits};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::house::{House, channel, in_time};
 
 fn closed_by_bot(house: &House) -> Option<u16> {
     house
@@ -131,4 +138,55 @@ async fn a_changed_number_of_shards_does_not_resume() {
         .await
         .unwrap();
     assert_eq!(house.discord.journal().resumes(), 0);
+}
+
+/// Everything of the first process is gone at once: no close frame, nothing flushed.
+#[tokio::test]
+async fn a_process_that_is_killed_resumes_too() {
+    let mut house = House::closed(Limits::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("backline.db").display());
+    let store = config::Store { url };
+
+    let process = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (of_process, config) = (store.clone(), house.config());
+    let first = process.spawn(async move {
+        let services = Services::open(&of_process).await.unwrap();
+        let metrics = Metrics::new();
+        let role = start(&config, services, &metrics, CancellationToken::new())
+            .await
+            .unwrap();
+        role.ready().await;
+        role
+    });
+    let _role = in_time("the first process", first).await.unwrap();
+    house.command("/ping", &[]).answer().await.unwrap();
+
+    let services = Services::open(&store).await.unwrap();
+    // READY, GUILD_CREATE and the command were written behind.
+    let written = async {
+        loop {
+            let session = services.shards.load(0).await.unwrap();
+            if session.is_some_and(|session| session.sequence >= 3) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    in_time("the checkpoint", written).await;
+    process.shutdown_background();
+
+    house.commands = services.lines.commands();
+    house.services = services;
+    house.start().await;
+    let journal = house.discord.journal();
+    let sessions = (journal.identifies(), journal.resumes());
+    assert_eq!(sessions, (1, 1), "{}", journal.tail(0, 60));
+    house.command("/play", &[("query", json!("sea"))]);
+    let asked = house.next_command().await;
+    assert_eq!(asked.user_voice, Some(channel(house.voice)));
 }
