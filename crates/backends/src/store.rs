@@ -155,6 +155,12 @@ pub enum OpenStoreError {
         #[source]
         source: Arc<dyn Error + Send + Sync>,
     },
+    /// Another process holds the file for too long.
+    #[error("the database `{}` is locked by another process", file.display())]
+    Busy {
+        /// The database file.
+        file: PathBuf,
+    },
     /// The file is no database, or a damaged one.
     #[error("`{}` is no database, or a damaged one: {detail}", file.display())]
     Damaged {

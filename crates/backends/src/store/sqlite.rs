@@ -10,7 +10,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
@@ -48,14 +48,16 @@ impl Sqlite {
             check_path(&file)?;
         }
 
-        let mut connection = options
-            .connect()
-            .await
-            .map_err(|error| refused(&file, error))?;
-        if !in_memory {
-            check_content(&file, &mut connection).await?;
-        }
-        migrate::migrate(&file, &mut connection).await?;
+        let deadline = Instant::now() + BUSY_TIMEOUT;
+        let connection = loop {
+            match Self::prepare(&file, &options, in_memory).await {
+                // SQLite does not wait by itself where two processes switch to WAL at once.
+                Err(OpenStoreError::Busy { .. }) if Instant::now() < deadline => {
+                    tokio::time::sleep(RETRY).await;
+                }
+                result => break result?,
+            }
+        };
 
         let readers = (!in_memory).then(|| {
             let options = options.read_only(true).create_if_missing(false);
@@ -67,6 +69,23 @@ impl Sqlite {
             writer: Writer::start(connection),
             readers,
         })
+    }
+
+    /// Opens the connection that writes and brings the schema up to date.
+    async fn prepare(
+        file: &Path,
+        options: &SqliteConnectOptions,
+        in_memory: bool,
+    ) -> Result<SqliteConnection, OpenStoreError> {
+        let mut connection = options
+            .connect()
+            .await
+            .map_err(|error| refused(file, error))?;
+        if !in_memory {
+            check_content(file, &mut connection).await?;
+        }
+        migrate::migrate(file, &mut connection).await?;
+        Ok(connection)
     }
 }
 
@@ -189,6 +208,7 @@ fn refused(file: &Path, error: sqlx::Error) -> OpenStoreError {
             file,
             source: Arc::new(error),
         },
+        Some(BUSY | LOCKED) => OpenStoreError::Busy { file },
         Some(NOTADB | CORRUPT) => OpenStoreError::Damaged {
             file,
             detail: error
@@ -234,6 +254,9 @@ const NOTADB: u32 = 26;
 
 /// How long another process may hold the write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait before opening is tried again.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;

@@ -1,7 +1,6 @@
 //! Brings the schema of a SQLite database up to date.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::{Connection, OpenStoreError, SqliteConnection, refused};
 
@@ -28,9 +27,9 @@ pub(super) async fn migrate(
         .map_err(|error| refused(file, error))?;
 
     // Exclusive: another process may be starting on the same file.
-    let schema = |error: sqlx::Error| OpenStoreError::Schema {
-        file: file.to_path_buf(),
-        source: Arc::new(error),
+    let schema = |error: sqlx::Error| match refused(file, error) {
+        OpenStoreError::Failed { file, source } => OpenStoreError::Schema { file, source },
+        known => known,
     };
     let mut transaction = connection
         .begin_with("BEGIN EXCLUSIVE")

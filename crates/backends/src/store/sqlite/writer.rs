@@ -105,7 +105,8 @@ async fn commit(connection: &mut SqliteConnection, group: Vec<Asked>) {
                 let _ = reply.send(Ok(rows));
             }
         }
-        Err(error) if group.len() == 1 => {
+        // What hinders one hinders all: waiting for it again, one by one, could take minutes.
+        Err(error) if group.len() == 1 || error.is_transient() => {
             for (_, reply) in group {
                 let _ = reply.send(Err(error.clone()));
             }
