@@ -27,7 +27,7 @@ impl Volume {
     }
 
     /// Returns the gain that is heard, or being approached.
-    pub fn gain(&self) -> f32 {
+    pub fn gain(self) -> f32 {
         self.target
     }
 
@@ -42,7 +42,7 @@ impl Volume {
     }
 
     /// Whether nothing would be changed.
-    pub fn is_unity(&self) -> bool {
+    pub fn is_unity(self) -> bool {
         self.current == 1.0 && self.target == 1.0
     }
 
@@ -53,17 +53,23 @@ impl Volume {
         }
         if self.current == self.target {
             let gain = self.target;
-            values.iter_mut().for_each(|value| *value *= gain);
+            for value in values.iter_mut() {
+                *value *= gain;
+            }
         } else {
             let samples = (values.len() / CHANNELS).max(1);
             let step = (self.target - self.current) / samples as f32;
             for (index, sample) in values.chunks_mut(CHANNELS).enumerate() {
                 let gain = self.current + step * (index + 1) as f32;
-                sample.iter_mut().for_each(|value| *value *= gain);
+                for value in sample {
+                    *value *= gain;
+                }
             }
         }
         if self.current > 1.0 || self.target > 1.0 {
-            values.iter_mut().for_each(|value| *value = limited(*value));
+            for value in values.iter_mut() {
+                *value = limited(*value);
+            }
         }
         self.current = self.target;
     }

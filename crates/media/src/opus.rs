@@ -96,6 +96,17 @@ pub struct Decoder {
 /// Most values that a packet decodes to: 120 ms of stereo.
 pub const MAX_PACKET_VALUES: usize = 5760 * CHANNELS;
 
+/// Room for the values of any packet, on the heap.
+pub type Pcm = Box<[f32; MAX_PACKET_VALUES]>;
+
+/// Returns room for [`Decoder::decode`].
+pub fn pcm() -> Pcm {
+    vec![0.0; MAX_PACKET_VALUES]
+        .into_boxed_slice()
+        .try_into()
+        .expect("the length is the same")
+}
+
 impl Decoder {
     /// Makes a decoder; its state takes about 27 KB.
     ///
@@ -161,7 +172,7 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{pcm as room, *};
     use crate::{frame::SILENCE, packet};
 
     #[test]
@@ -169,7 +180,7 @@ mod tests {
         let mut encoder = Encoder::new(EncoderOptions::default()).expect("an encoder");
         let mut decoder = Decoder::new().expect("a decoder");
         let (mut frame, mut heard) = (OpusFrame::empty(), Vec::new());
-        let mut pcm = Box::new([0.0; MAX_PACKET_VALUES]);
+        let mut pcm = room();
         let tone =
             |index: usize| (index as f32 * 440.0 * std::f32::consts::TAU / 48_000.0).sin() * 0.5;
         for start in (0..48_000).step_by(960) {
@@ -194,7 +205,7 @@ mod tests {
     #[test]
     fn damaged_packets_are_errors_and_leave_the_decoder_usable() {
         let mut decoder = Decoder::new().expect("a decoder");
-        let mut pcm = Box::new([0.0; MAX_PACKET_VALUES]);
+        let mut pcm = room();
         decoder
             .decode(&[0xFF, 0x80], &mut pcm)
             .expect_err("no frames");

@@ -13,7 +13,7 @@ use symphonia::{
         },
         errors::Error as Symphonia,
         formats::{FormatOptions, FormatReader, probe::Probe},
-        io::{MediaSource, MediaSourceStream},
+        io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions},
         meta::{MetadataOptions, RawValue, StandardTag},
     },
     default::{codecs as c, formats as f},
@@ -56,7 +56,10 @@ pub(super) fn probe(
     if let Some(mime) = &hint.mime {
         wanted.mime_type(mime);
     }
-    let stream = MediaSourceStream::new(Box::new(Bridge(source)), Default::default());
+    let stream = MediaSourceStream::new(
+        Box::new(Bridge(source)),
+        MediaSourceStreamOptions::default(),
+    );
     let limits =
         MetadataOptions::default().limit_visual_bytes(symphonia::core::common::Limit::Maximum(0));
     probe

@@ -27,18 +27,14 @@ pub(super) fn to_stereo(channels: &Channels, interleaved: &[f32], stereo: &mut V
 /// Returns how much each channel counts on the left and on the right.
 fn weights(channels: &Channels, count: usize) -> [[f32; 2]; MAX_CHANNELS] {
     let mut weights = [[0.0; 2]; MAX_CHANNELS];
-    match channels {
-        Channels::Positioned(positions) => {
-            // Channels lie in the order of their bits.
-            for (weight, position) in weights.iter_mut().zip(positions.iter()) {
-                *weight = at(position);
-            }
+    if let Channels::Positioned(positions) = channels {
+        // Channels lie in the order of their bits.
+        for (weight, position) in weights.iter_mut().zip(positions.iter()) {
+            *weight = at(position);
         }
+    } else {
         // Nothing is known: the first two are most probably left and right.
-        _ => {
-            weights[0] = [1.0, 0.0];
-            weights[1] = [0.0, 1.0];
-        }
+        weights[..2].copy_from_slice(&[[1.0, 0.0], [0.0, 1.0]]);
     }
     for side in 0..2 {
         let sum: f32 = weights[..count.min(MAX_CHANNELS)]
@@ -46,7 +42,9 @@ fn weights(channels: &Channels, count: usize) -> [[f32; 2]; MAX_CHANNELS] {
             .map(|weight| weight[side])
             .sum();
         if sum > 1.0 {
-            weights.iter_mut().for_each(|weight| weight[side] /= sum);
+            for weight in &mut weights {
+                weight[side] /= sum;
+            }
         }
     }
     weights

@@ -262,7 +262,7 @@ impl OggDemuxer {
                 // All streams of a group begin before any of them goes on.
                 return Err(DemuxError::NoOpus { container: "Ogg" });
             } else if page.serial == self.serial {
-                self.enter(page);
+                self.enter(&page);
                 return Ok(Loaded::Page);
             } else {
                 self.window.consume(page.len());
@@ -332,7 +332,7 @@ impl OggDemuxer {
         Some(Ok(()))
     }
 
-    fn enter(&mut self, page: Page) {
+    fn enter(&mut self, page: &Page) {
         if self
             .sequence
             .is_some_and(|expected| expected != page.sequence)
@@ -349,12 +349,12 @@ impl OggDemuxer {
             self.partial.state = PartialState::None;
         }
         if self.stage == Stage::Audio {
-            let total = self.samples_on(&page);
-            self.clock.enter(&page, total);
+            let total = self.samples_on(page);
+            self.clock.enter(page, total);
         }
         let at = page.body_start();
         self.page = Some(Cursor {
-            page,
+            page: *page,
             segment: 0,
             at,
         });

@@ -12,7 +12,7 @@ use crate::{
     dsp::Volume,
     frame::{CHANNELS, FRAME_VALUES, OpusFrame},
     framer::Framer,
-    opus::{Decoder, Encoder, EncoderOptions, MAX_PACKET_VALUES},
+    opus::{self, Decoder, Encoder, EncoderOptions, MAX_PACKET_VALUES},
     packet,
     source::Rewound,
 };
@@ -34,7 +34,7 @@ pub(super) struct Passthrough {
 
 impl Passthrough {
     pub(super) fn open_ogg(source: Rewound, options: EncoderOptions) -> Result<Self, OpenError> {
-        Self::open(Reader::ogg(source), options).map_err(|(error, _)| error)
+        Self::open(Reader::ogg(source), options).map_err(|failed| failed.0)
     }
 
     /// Gives the source back, at its beginning, if it holds something else.
@@ -42,14 +42,15 @@ impl Passthrough {
         source: Rewound,
         options: EncoderOptions,
     ) -> Result<Self, (OpenError, Option<Rewound>)> {
-        Self::open(Reader::webm(source), options).map_err(|(error, reader)| {
+        Self::open(Reader::webm(source), options).map_err(|failed| {
+            let (error, reader) = *failed;
             let mut source = reader.into_source();
             let rewound = source.rewind().is_ok();
             (error, rewound.then_some(source))
         })
     }
 
-    fn open(mut reader: Reader, options: EncoderOptions) -> Result<Self, (OpenError, Reader)> {
+    fn open(mut reader: Reader, options: EncoderOptions) -> Result<Self, Box<(OpenError, Reader)>> {
         let error = match reader.advance() {
             Step::Head => match reader.measure() {
                 Ok(()) => None,
@@ -60,7 +61,7 @@ impl Passthrough {
             Step::Packet | Step::End => Some(OpenError::NoAudio),
         };
         if let Some(error) = error {
-            return Err((error, reader));
+            return Err(Box::new((error, reader)));
         }
         let head_gain = head_gain(&reader);
         Ok(Self {
@@ -175,7 +176,7 @@ struct Converter {
     decoder: Decoder,
     encoder: Encoder,
     framer: Framer,
-    pcm: Box<[f32; MAX_PACKET_VALUES]>,
+    pcm: opus::Pcm,
     /// Position of the next frame; unknown until the first samples came.
     position: Option<i64>,
 }
@@ -185,7 +186,7 @@ impl Converter {
     fn new(options: EncoderOptions, history: &History) -> Result<Self, DecodeError> {
         let mut decoder = Decoder::new()?;
         let mut encoder = Encoder::new(options)?;
-        let mut pcm: Box<[f32; MAX_PACKET_VALUES]> = Box::new([0.0; MAX_PACKET_VALUES]);
+        let mut pcm = opus::pcm();
         let mut thrown_away = OpusFrame::empty();
         for packet in history.iter() {
             if let Ok(FRAME_VALUES) = decoder.decode(packet, &mut pcm)

@@ -9,7 +9,7 @@ use backline_media::{
     decode::Hint,
     frame::OpusFrame,
     framer::Framer,
-    opus::{Decoder, Encoder, EncoderOptions, MAX_PACKET_VALUES},
+    opus::{self, Decoder, Encoder, EncoderOptions},
     pipeline::{Next, Pipeline},
     resample::Resampler,
     voice::{EndToEnd, MAX_DATAGRAM, Mode, RtpHeader, Sealer},
@@ -118,7 +118,7 @@ fn resampling_framing_and_coding_do_not_allocate() {
     let mut encoder = Encoder::new(EncoderOptions::default()).expect("an encoder");
     let mut decoder = Decoder::new().expect("a decoder");
     let (mut pcm, mut packet) = ([0.0; 1920], OpusFrame::empty());
-    let mut heard = Box::new([0.0; MAX_PACKET_VALUES]);
+    let mut heard = opus::pcm();
     let input: Vec<f32> = (0..2304).map(|value| (value as f32 / 20.0).sin()).collect();
     let mut run = |count: usize| {
         for _ in 0..count {

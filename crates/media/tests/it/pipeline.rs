@@ -234,6 +234,17 @@ fn an_end_is_kept_and_may_be_moved() {
 }
 
 #[test]
+fn vorbis_in_matroska_is_converted() {
+    // ffmpeg -i sweep.flac -c:a libvorbis -q:a 5
+    let file = include_bytes!("../data/sweep.vorbis.mkv");
+    let mut pipeline = open(Box::new(Cursor::new(file)));
+    let (frames, _) = frames(&mut pipeline, usize::MAX);
+    let (lag, likeness) = alignment(&reference_48k(), &heard(&frames, LATE), 60);
+    // Times in Matroska are whole milliseconds.
+    assert!(lag.abs() < 48 && likeness > 0.99, "{lag} {likeness}");
+}
+
+#[test]
 fn html_is_named_as_such() {
     let page = Box::new(Cursor::new(b"<html><head>".repeat(50)));
     let error = Pipeline::open(page, &Hint::default(), EncoderOptions::default());

@@ -5,7 +5,7 @@ use std::{io::Cursor, path::PathBuf};
 use backline_media::{
     decode::{Decoder, Hint, Next},
     frame::OpusFrame,
-    opus::{self, MAX_PACKET_VALUES},
+    opus,
     resample::Resampler,
     source::Source,
 };
@@ -54,7 +54,7 @@ pub fn reference_48k() -> Vec<f32> {
 /// Decodes packets to interleaved stereo, without the 312 samples that our encoder is late.
 pub fn heard(frames: &[OpusFrame], late: usize) -> Vec<f32> {
     let mut decoder = opus::Decoder::new().expect("a decoder");
-    let mut pcm = Box::new([0.0; MAX_PACKET_VALUES]);
+    let mut pcm = opus::pcm();
     let mut out = Vec::new();
     for frame in frames {
         let values = decoder
