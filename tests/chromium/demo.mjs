@@ -158,12 +158,12 @@ async function listen(page, name) {
 }
 
 async function nowPlaying(page) {
-  return page.evaluate(() => [...document.querySelectorAll(".message:has([data-id='np:skip'])")].at(-1)?.querySelector(".text h5, .text h4, .text h3")?.textContent ?? "");
+  return page.evaluate(() => [...document.querySelectorAll(".message:has([data-id='np:skip'])")].at(-1)?.querySelector(".text h3")?.textContent ?? "");
 }
 
 function titleIsNot(first) {
   const panel = [...document.querySelectorAll(".message:has([data-id='np:skip'])")].at(-1);
-  const title = panel?.querySelector(".text h5, .text h4, .text h3")?.textContent;
+  const title = panel?.querySelector(".text h3")?.textContent;
   return Boolean(title) && title !== first;
 }
 

@@ -70,19 +70,19 @@ function drawRail() {
 function drawSidebar() {
   const guild = currentGuild();
   if (!guild) {
-    sidebar.replaceChildren(element("header", {}, element("h1", {}, "Greenroom")), element("div", { class: "channels" }, element("h2", {}, "No servers yet")));
+    sidebar.replaceChildren(element("header", {}, element("h2", {}, "Greenroom")), element("div", { class: "channels" }, element("h3", {}, "No servers yet")));
     return;
   }
   const of = (kind) => guild.channels.filter((channel) => channel.kind === kind);
   keepFocus(sidebar, () =>
     sidebar.replaceChildren(
-      element("header", {}, element("h1", { title: guild.name }, guild.name)),
+      element("header", {}, element("h2", { title: guild.name }, guild.name)),
       element(
         "div",
         { class: "channels" },
-        element("h2", { id: "texts" }, "Text"),
+        element("h3", { id: "texts" }, "Text"),
         element("ul", { "aria-labelledby": "texts" }, of("text").map(textChannel)),
-        element("h2", { id: "voices" }, "Voice"),
+        element("h3", { id: "voices" }, "Voice"),
         element("ul", { "aria-labelledby": "voices" }, of("voice").map((channel) => voiceChannel(guild, channel))),
       ),
       me(guild),

@@ -24,7 +24,7 @@ function block(root, lines, at) {
   }
   const heading = /^(#{1,3}) +(.+)$/.exec(line);
   if (heading) {
-    root.append(element(`h${heading[1].length + 2}`, {}, inline(heading[2])));
+    root.append(element("h3", { class: ["large", "middle", "small"][heading[1].length - 1] }, inline(heading[2])));
     return at + 1;
   }
   const small = /^-# +(.+)$/.exec(line);

@@ -51,7 +51,7 @@ function welcome(channel) {
 }
 
 function append(message, before) {
-  if (!before || dayOf(before) !== dayOf(message)) list.append(element("li", { class: "day", role: "separator" }, dayOf(message)));
+  if (!before || dayOf(before) !== dayOf(message)) list.append(element("li", { class: "day" }, dayOf(message)));
   list.append(draw(message, before));
 }
 

@@ -11,7 +11,7 @@ const ear = new Ear();
 const canvas = element("canvas", { class: "meter", "aria-hidden": "true" });
 const meter = new Meter(canvas, ear);
 
-const title = element("h3");
+const title = element("h2");
 const live = element("span", { class: "live" }, "IDLE");
 const listen = element("button", { class: "listen", type: "button", id: "listen", "aria-pressed": "false", onclick: toggle });
 const volume = element("input", { type: "range", min: "0", max: "100", value: stored("volume", 80), "aria-label": "Volume on this page", id: "loudness", oninput: turn });
