@@ -74,7 +74,7 @@ pub(crate) async fn api(State(shared): State<Arc<Shared>>, request: Request) -> 
         content,
     )
     .await;
-    let (response, refusal) = match answered {
+    let (mut response, refusal) = match answered {
         Ok(response) => (response, None),
         Err((refusal, headers)) => {
             let text = format!(
@@ -92,6 +92,16 @@ pub(crate) async fn api(State(shared): State<Arc<Shared>>, request: Request) -> 
             (response, Some(text))
         }
     };
+    let is_page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if !is_page {
+        // WIRE: clients take a 429 without it for a ban by the edge, and do not try again.
+        response
+            .headers_mut()
+            .insert(header::VIA, HeaderValue::from_static("1.1 google"));
+    }
     let status = response.status().as_u16();
     let mut world = shared.world();
     world.journal.add(Entry::Rest {
