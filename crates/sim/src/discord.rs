@@ -178,6 +178,7 @@ impl Discord {
     }
 
     /// Returns a handle that does not keep the world running, for whoever lives inside it.
+    #[must_use]
     pub fn watching(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),

@@ -57,7 +57,7 @@ impl Default for Options {
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Whether REST rate limits are enforced (headers are sent anyhow).
-    pub rate_limits: bool,
+    pub rates_enforced: bool,
     /// Requests of one bot per second over all routes; interactions do not count.
     pub global_per_second: u32,
     /// Answers 401, 403 and 429 within ten minutes after which a client is shut out.
@@ -95,13 +95,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            rate_limits: true,
+            rates_enforced: true,
             global_per_second: 50,
             invalid_requests: 10_000,
             acknowledge: Duration::from_secs(3),
-            interaction_token: Duration::from_secs(15 * 60),
+            interaction_token: Duration::from_mins(15),
             heartbeat_interval: Duration::from_millis(41_250),
-            session: Duration::from_secs(180),
+            session: Duration::from_mins(3),
             replay_events: 8_192,
             guilds_per_shard: 2_500,
             session_starts: 1_000,

@@ -167,7 +167,7 @@ impl Discord {
             .map(|guild| guild.id)
             .collect();
         for guild in guilds {
-            world.set_voice(guild, user, None, None);
+            world.set_voice(guild, user, None);
         }
     }
 

@@ -1,5 +1,9 @@
 //! The simulated Discord, judged by raw sockets and by twilight, a client that is not ours.
 
 mod chat;
+mod gateway;
+mod interactions;
+mod raw;
+mod rest;
 mod twilight;
 mod voice;

@@ -5,13 +5,12 @@ use std::time::Duration;
 use backline_sim::discord::{Discord, Options};
 use serde_json::json;
 use tokio::time::timeout;
-use twilight_gateway::{Config, ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt};
+use twilight_gateway::{
+    Config, ConfigBuilder, Event, EventTypeFlags, Intents, Shard, ShardId, StreamExt,
+};
 use twilight_http::Client;
 use twilight_model::{
-    application::{
-        command::CommandType,
-        interaction::InteractionData,
-    },
+    application::{command::CommandType, interaction::InteractionData},
     channel::message::MessageFlags,
     http::interaction::{InteractionResponse, InteractionResponseData, InteractionResponseType},
     id::Id,
@@ -24,9 +23,15 @@ struct Bot {
 }
 
 fn config(discord: &Discord) -> Config {
-    ConfigBuilder::new(discord.token(), Intents::GUILDS | Intents::GUILD_VOICE_STATES | Intents::GUILD_MESSAGES | Intents::DIRECT_MESSAGES)
-        .proxy_url(discord.gateway_url())
-        .build()
+    ConfigBuilder::new(
+        discord.token(),
+        Intents::GUILDS
+            | Intents::GUILD_VOICE_STATES
+            | Intents::GUILD_MESSAGES
+            | Intents::DIRECT_MESSAGES,
+    )
+    .proxy_url(discord.gateway_url())
+    .build()
 }
 
 fn http(discord: &Discord) -> Client {
@@ -46,17 +51,17 @@ impl Bot {
     }
 
     async fn next(&mut self) -> Event {
-        timeout(Duration::from_secs(20), async {
-            loop {
-                match self.shard.next_event(EventTypeFlags::all()).await {
-                    Some(Ok(event)) => return event,
-                    Some(Err(error)) => panic!("twilight could not read an event: {error:?}"),
-                    None => panic!("the shard has ended"),
-                }
-            }
-        })
+        let event = timeout(
+            Duration::from_secs(20),
+            self.shard.next_event(EventTypeFlags::all()),
+        )
         .await
-        .expect("an event comes")
+        .expect("an event comes");
+        match event {
+            Some(Ok(event)) => event,
+            Some(Err(error)) => panic!("twilight could not read an event: {error:?}"),
+            None => panic!("the shard has ended"),
+        }
     }
 
     async fn until<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
@@ -71,9 +76,13 @@ impl Bot {
 
 #[tokio::test]
 async fn twilight_logs_in_registers_a_command_and_answers_it() {
-    let discord = Discord::start(Options { guilds: 3, human: Some("Ada".to_owned()), ..Options::default() })
-        .await
-        .expect("it starts");
+    let discord = Discord::start(Options {
+        guilds: 3,
+        human: Some("Ada".to_owned()),
+        ..Options::default()
+    })
+    .await
+    .expect("it starts");
     let mut bot = Bot::new(&discord);
     let ready = bot
         .until(|event| match event {
@@ -100,7 +109,14 @@ async fn twilight_logs_in_registers_a_command_and_answers_it() {
     }
     assert_eq!(voice_states, 1);
 
-    let application = bot.http.current_user_application().await.expect("it is there").model().await.expect("it is read");
+    let application = bot
+        .http
+        .current_user_application()
+        .await
+        .expect("it is there")
+        .model()
+        .await
+        .expect("it is read");
     assert_eq!(application.id.get(), discord.application_id().get());
     let commands = bot
         .http
@@ -118,10 +134,12 @@ async fn twilight_logs_in_registers_a_command_and_answers_it() {
             name: "play".to_owned(),
             name_localizations: None,
             nsfw: None,
-            options: vec![serde_json::from_value(json!({
-                "type": 3, "name": "query", "description": "What", "required": true,
-            }))
-            .expect("an option")],
+            options: vec![
+                serde_json::from_value(json!({
+                    "type": 3, "name": "query", "description": "What", "required": true,
+                }))
+                .expect("an option"),
+            ],
             version: Id::new(1),
             contexts: None,
             integration_types: None,
@@ -135,8 +153,14 @@ async fn twilight_logs_in_registers_a_command_and_answers_it() {
 
     let guild = &discord.guilds()[0];
     let (channel, ..) = guild.channels()[0].clone();
-    let ada = discord.people().into_iter().find(|user| discord.user_name(*user).as_deref() == Some("Ada")).expect("she is there");
-    let play = discord.command(ada, channel, "/play", &[("query", json!("a song"))]).expect("it is sent");
+    let ada = discord
+        .people()
+        .into_iter()
+        .find(|user| discord.user_name(*user).as_deref() == Some("Ada"))
+        .expect("she is there");
+    let play = discord
+        .command(ada, channel, "/play", &[("query", json!("a song"))])
+        .expect("it is sent");
     let interaction = bot
         .until(|event| match event {
             Event::InteractionCreate(interaction) => Some(interaction.0.clone()),
@@ -154,7 +178,10 @@ async fn twilight_logs_in_registers_a_command_and_answers_it() {
             &interaction.token,
             &InteractionResponse {
                 kind: InteractionResponseType::DeferredChannelMessageWithSource,
-                data: Some(InteractionResponseData { flags: Some(MessageFlags::EPHEMERAL), ..InteractionResponseData::default() }),
+                data: Some(InteractionResponseData {
+                    flags: Some(MessageFlags::EPHEMERAL),
+                    ..InteractionResponseData::default()
+                }),
             },
         )
         .await

@@ -159,7 +159,7 @@ impl Walk<'_> {
             ROW => self.row(object, place, &mut checked),
             BUTTON => self.button(object, place),
             STRING_SELECT | USER_SELECT..=CHANNEL_SELECT => {
-                self.select(kind, object, place, &mut checked)
+                self.select(kind, object, place, &mut checked);
             }
             SECTION => self.section(object, place, &mut checked),
             TEXT => self.words(object, place),

@@ -80,15 +80,10 @@ pub(crate) fn check(
             }
         }
     }
-    draft.content = nullable(
-        body,
-        "content",
-        || String::new(),
-        || {
-            form.text("content", Need::Optional, 0..=2_000)
-                .map(ToOwned::to_owned)
-        },
-    );
+    draft.content = nullable(body, "content", String::new, || {
+        form.text("content", Need::Optional, 0..=2_000)
+            .map(ToOwned::to_owned)
+    });
     draft.tts = form.boolean("tts", Need::Optional).unwrap_or(false);
     if let Some(nonce) = body.get("nonce").filter(|nonce| !nonce.is_null()) {
         let length = nonce.as_str().map_or(0, |text| text.chars().count());

@@ -114,9 +114,12 @@ impl Connection {
                 by_bot,
             });
             // Closing with 1000 or 1001 ends the session, everything else leaves it to be resumed.
-            if by_bot && matches!(code, Some(1000 | 1001)) {
-                world.end_session(id);
-            } else if !by_bot && code == Some(Close::AuthenticationFailed.frame().0) {
+            let is_final = if by_bot {
+                matches!(code, Some(1000 | 1001))
+            } else {
+                code == Some(Close::AuthenticationFailed.frame().0)
+            };
+            if is_final {
                 world.end_session(id);
             } else {
                 world.unlink_session(id, self.link.number);
@@ -345,10 +348,7 @@ impl Connection {
     fn start(&self, identify: Identify) -> Result<Option<String>, Close> {
         let mut world = self.shared.world();
         let token = identify.token.trim_start_matches("Bot ");
-        let application = *world
-            .tokens
-            .get(token)
-            .ok_or(Close::AuthenticationFailed)?;
+        let application = *world.tokens.get(token).ok_or(Close::AuthenticationFailed)?;
         let owner = world
             .application(application)
             .map_err(|_| Close::AuthenticationFailed)?;
@@ -448,7 +448,7 @@ fn voice(world: &mut World, session: &str, guild_id: GuildId, wish: Option<Voice
         return;
     };
     let Some(wish) = wish else {
-        world.set_voice(guild_id, bot, None, None);
+        world.set_voice(guild_id, bot, None);
         return;
     };
     let Some(channel) = guild
@@ -475,7 +475,7 @@ fn voice(world: &mut World, session: &str, guild_id: GuildId, wish: Option<Voice
     if full && !here && may & MOVE_MEMBERS == 0 {
         return;
     }
-    world.set_voice(guild_id, bot, Some(wish), None);
+    world.set_voice(guild_id, bot, Some(wish));
     world.offer_voice_server(guild_id, bot);
 }
 
@@ -487,5 +487,5 @@ fn closed(close: Close) -> End {
 /// Events taken from the world at once.
 const BATCH: usize = 128;
 const RESUMED: &str = r#"{"t":"RESUMED""#;
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const CLOSE_GRACE: Duration = Duration::from_secs(2);

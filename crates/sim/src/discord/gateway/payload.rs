@@ -174,7 +174,7 @@ fn presence(data: &Value) -> Result<Value, Close> {
                 let named = activity["name"]
                     .as_str()
                     .is_some_and(|name| name.chars().count() <= 128);
-                if !named || !activity["type"].as_u64().is_some_and(|kind| kind <= 6) {
+                if !named || activity["type"].as_u64().is_none_or(|kind| kind > 6) {
                     return Err(Close::DecodeError);
                 }
             }

@@ -2,7 +2,7 @@
 
 use axum::{
     body::{Body, to_bytes},
-    extract::{FromRequest, Multipart, Request},
+    extract::{DefaultBodyLimit, FromRequest, Multipart, Request},
     http::{HeaderMap, header},
 };
 use bytes::Bytes;
@@ -73,10 +73,12 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result
 }
 
 async fn multipart(kind: &str, bytes: Bytes, most: usize) -> Result<Content, Refusal> {
-    let request = Request::builder()
+    let mut request = Request::builder()
         .header(header::CONTENT_TYPE, kind)
         .body(Body::from(bytes))
         .map_err(|_| Refusal::invalid_json())?;
+    // The size was checked while reading.
+    DefaultBodyLimit::disable().apply(&mut request);
     let mut form = Multipart::from_request(request, &())
         .await
         .map_err(|_| Refusal::invalid_json())?;

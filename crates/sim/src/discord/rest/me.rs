@@ -121,7 +121,7 @@ fn leave(world: &mut World, caller: Caller, guild: GuildId) -> Result<Reply, Ref
     if !world.guild(guild)?.members.contains_key(&caller.bot) {
         return Err(Refusal::unknown_guild());
     }
-    world.set_voice(guild, caller.bot, None, None);
+    world.set_voice(guild, caller.bot, None);
     let json = json!({"id": guild});
     world.dispatch(
         crate::discord::world::dispatch::Audience::Own(caller.application, guild),

@@ -71,7 +71,7 @@ impl Rates {
             });
             window.roll(now, 1_000_000);
             window.used += 1;
-            if limits.rate_limits && window.used > limits.global_per_second {
+            if limits.rates_enforced && window.used > limits.global_per_second {
                 return Verdict::Limited(Limited {
                     headers: HeaderMap::new(),
                     retry_after_us: window.ends_us - now,
@@ -95,11 +95,11 @@ impl Rates {
             });
         window.roll(now, bucket.window_ms * 1_000);
         let limited = window.used >= bucket.limit;
-        if !limited || !limits.rate_limits {
+        if !limited || !limits.rates_enforced {
             window.used = (window.used + 1).min(bucket.limit);
         }
         let headers = headers(bucket, *window, now);
-        if limited && limits.rate_limits {
+        if limited && limits.rates_enforced {
             return Verdict::Limited(Limited {
                 headers,
                 retry_after_us: window.ends_us - now,

@@ -313,7 +313,7 @@ pub(super) fn join(discord: &Discord, user: UserId, channel: ChannelId) -> Resul
         .map(|other| other.id)
         .collect();
     for other in others {
-        world.set_voice(other, user, None, None);
+        world.set_voice(other, user, None);
     }
     let wish = VoiceWish {
         channel,
@@ -321,6 +321,6 @@ pub(super) fn join(discord: &Discord, user: UserId, channel: ChannelId) -> Resul
         self_mute: false,
         self_deaf: false,
     };
-    world.set_voice(guild, user, Some(wish), None);
+    world.set_voice(guild, user, Some(wish));
     Ok(())
 }

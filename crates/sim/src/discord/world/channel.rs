@@ -118,10 +118,10 @@ impl Channel {
             channel["user_limit"] = json!(self.user_limit);
             channel["rtc_region"] = Value::Null;
         }
-        if self.kind == ChannelKind::Category {
-            if let Some(object) = channel.as_object_mut() {
-                object.remove("last_message_id");
-            }
+        if self.kind == ChannelKind::Category
+            && let Some(object) = channel.as_object_mut()
+        {
+            object.remove("last_message_id");
         }
         channel
     }

@@ -1,5 +1,7 @@
 //! Interactions: sent, acknowledged once within three seconds, answered for fifteen minutes.
 
+mod webhook;
+
 use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
@@ -33,8 +35,6 @@ pub(crate) struct Interaction {
     pub(crate) user: UserId,
     pub(crate) guild: Option<GuildId>,
     pub(crate) channel: ChannelId,
-    /// What it is about, such as `/play`, for messages to people.
-    pub(crate) what: String,
     token: String,
     sent_us: u64,
     pub(crate) acknowledged: Option<Acknowledged>,
@@ -164,7 +164,6 @@ impl World {
                 user: new.user,
                 guild,
                 channel: new.channel,
-                what: new.what.clone(),
                 token,
                 sent_us: self.clock.now_us(),
                 acknowledged: None,
@@ -350,109 +349,9 @@ impl World {
             return Err(Refusal::invalid_webhook_token());
         }
         match interaction.acknowledged {
-            None => Err(Refusal::unknown_webhook()),
-            Some(Acknowledged { kind: 8, .. }) => Err(Refusal::unknown_webhook()),
+            None | Some(Acknowledged { kind: 8, .. }) => Err(Refusal::unknown_webhook()),
             Some(_) => Ok(id),
         }
-    }
-
-    /// Posts a follow-up; the first one after a deferral fills the deferred answer.
-    pub(crate) fn follow_up(
-        &mut self,
-        id: InteractionId,
-        body: &Object,
-        uploads: Vec<Upload>,
-    ) -> Result<Message, Refusal> {
-        let names = names(&uploads);
-        let draft = message_check::check(body, "", &names, Before::default())?;
-        let (channel, user, original) = {
-            let interaction = self.interaction(id)?;
-            (interaction.channel, interaction.user, interaction.original)
-        };
-        if let Some(original) = original
-            && self
-                .message(channel, original)
-                .is_ok_and(Message::is_loading)
-        {
-            let message = self.edit(channel, original, draft, &uploads)?;
-            self.interaction_mut(id)?.answers += 1;
-            self.touch();
-            return Ok(message);
-        }
-        let only_for = only_for(&draft, user);
-        let origin = self.origin(id, only_for, false, true)?;
-        let author = self.application(origin.application)?.bot;
-        let message = self.post(Post {
-            channel,
-            author,
-            draft,
-            uploads,
-            origin: Some(origin),
-        })?;
-        let interaction = self.interaction_mut(id)?;
-        interaction.follow_ups.push(message.id);
-        interaction.answers += 1;
-        self.touch();
-        Ok(message)
-    }
-
-    /// Resolves `@original` or an id to a message of this interaction.
-    pub(crate) fn webhook_message(
-        &self,
-        id: InteractionId,
-        name: &str,
-    ) -> Result<(ChannelId, MessageId), Refusal> {
-        let interaction = self.interaction(id)?;
-        let message = if name == "@original" {
-            interaction.original
-        } else {
-            name.parse().ok().filter(|wanted: &MessageId| {
-                interaction.original == Some(*wanted) || interaction.follow_ups.contains(wanted)
-            })
-        };
-        let message = message.ok_or_else(Refusal::unknown_message)?;
-        self.message(interaction.channel, message)?;
-        Ok((interaction.channel, message))
-    }
-
-    /// Edits a message of this interaction.
-    pub(crate) fn webhook_edit(
-        &mut self,
-        id: InteractionId,
-        name: &str,
-        body: &Object,
-        uploads: &[Upload],
-    ) -> Result<Message, Refusal> {
-        let (channel, message) = self.webhook_message(id, name)?;
-        let draft = self.edit_draft(channel, message, body, "", uploads)?;
-        let edited = self.edit(channel, message, draft, uploads)?;
-        self.interaction_mut(id)?.answers += 1;
-        self.touch();
-        Ok(edited)
-    }
-
-    /// Checks the body of an edit against what the message is.
-    pub(crate) fn edit_draft(
-        &self,
-        channel: ChannelId,
-        id: MessageId,
-        body: &Object,
-        place: &str,
-        uploads: &[Upload],
-    ) -> Result<Draft, Refusal> {
-        let message = self.message(channel, id)?;
-        let files: Vec<String> = message.json["attachments"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|file| file["filename"].as_str().map(ToOwned::to_owned))
-            .collect();
-        let before = Before {
-            is_v2: message.json["flags"].as_u64().unwrap_or(0) & IS_COMPONENTS_V2 != 0,
-            is_edit: true,
-            files: &files,
-        };
-        message_check::check(body, place, &names(uploads), before)
     }
 
     pub(crate) fn interaction(&self, id: InteractionId) -> Result<&Interaction, Refusal> {
@@ -534,10 +433,9 @@ impl World {
         }
         let (kind, reply_to) = match (follow_up, interaction.command.as_ref(), interaction.source) {
             (true, _, _) => (19, interaction.original),
-            (false, Some((_, 1)), _) => (20, None),
+            (false, Some((_, 1)), _) | (false, None, None) => (20, None),
             (false, Some(_), _) => (23, None),
             (false, None, Some(source)) => (19, Some(source)),
-            (false, None, None) => (20, None),
         };
         Ok(Origin {
             application: interaction.application,

@@ -184,9 +184,7 @@ impl World {
     ) -> Option<String> {
         let owner = self.applications.get(&application)?;
         let (bot, flags) = (owner.bot, owner.flags());
-        let mut random = [0_u8; 16];
-        rand::rng().fill(&mut random);
-        let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("{:032x}", rand::rng().random::<u128>());
         let mut session = Session {
             application,
             bot,
@@ -293,7 +291,7 @@ impl World {
             })
             .collect();
         for (guild, user) in left {
-            self.set_voice(guild, user, None, None);
+            self.set_voice(guild, user, None);
         }
         self.touch();
     }

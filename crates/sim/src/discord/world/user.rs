@@ -133,8 +133,6 @@ impl World {
         let (bot, id) = (UserId::new(id), ApplicationId::new(id));
         let mut rng = rand::rng();
         let token = token.unwrap_or_else(|| make_token(id));
-        let mut key = [0_u8; 32];
-        rng.fill(&mut key);
         self.users.insert(
             bot,
             User {
@@ -152,7 +150,7 @@ impl World {
                 name: name.to_owned(),
                 bot,
                 token,
-                public_key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+                public_key: format!("{:032x}{:032x}", rng.random::<u128>(), rng.random::<u128>()),
                 privileged_intents,
                 global_commands: BTreeMap::new(),
                 guild_commands: BTreeMap::new(),

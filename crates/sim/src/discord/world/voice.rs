@@ -55,44 +55,34 @@ pub(crate) struct VoiceWish {
 impl World {
     /// Joins, moves, changes or (without a wish) leaves. Tells everybody who may know.
     ///
-    /// `gone_session` is the session id told on leaving, if the state is already gone.
-    /// Returns the channel before, or `None` if nothing changed because there was nothing to leave.
-    pub(crate) fn set_voice(
-        &mut self,
-        guild_id: GuildId,
-        user: UserId,
-        wish: Option<VoiceWish>,
-        gone_session: Option<&str>,
-    ) -> Option<Option<ChannelId>> {
-        let guild = self.guilds.get_mut(&guild_id)?;
+    pub(crate) fn set_voice(&mut self, guild_id: GuildId, user: UserId, wish: Option<VoiceWish>) {
+        let Some(guild) = self.guilds.get_mut(&guild_id) else {
+            return;
+        };
         let before = guild.voice.get(&user).cloned();
-        let mut json = match &wish {
-            Some(wish) => {
-                let stage = guild
-                    .channels
-                    .get(&wish.channel)
-                    .is_some_and(|channel| channel.kind == super::channel::ChannelKind::Stage);
-                let state = VoiceState {
-                    user,
-                    channel: wish.channel,
-                    session: wish.session.clone(),
-                    self_mute: wish.self_mute,
-                    self_deaf: wish.self_deaf,
-                    suppress: stage,
-                };
-                let json = state.json();
-                guild.voice.insert(user, state);
-                json
-            }
-            None => {
-                let state = guild.voice.remove(&user)?;
-                let mut json = state.json();
-                json["channel_id"] = Value::Null;
-                if let Some(session) = gone_session {
-                    json["session_id"] = json!(session);
-                }
-                json
-            }
+        let mut json = if let Some(wish) = &wish {
+            let stage = guild
+                .channels
+                .get(&wish.channel)
+                .is_some_and(|channel| channel.kind == super::channel::ChannelKind::Stage);
+            let state = VoiceState {
+                user,
+                channel: wish.channel,
+                session: wish.session.clone(),
+                self_mute: wish.self_mute,
+                self_deaf: wish.self_deaf,
+                suppress: stage,
+            };
+            let json = state.json();
+            guild.voice.insert(user, state);
+            json
+        } else {
+            let Some(state) = guild.voice.remove(&user) else {
+                return;
+            };
+            let mut json = state.json();
+            json["channel_id"] = Value::Null;
+            json
         };
         json["guild_id"] = json!(guild_id);
         if let Ok(member) = self.member_json(guild_id, user) {
@@ -119,13 +109,12 @@ impl World {
             before,
         });
         self.touch();
-        Some(before)
     }
 
     /// Moves or disconnects a user, as a moderator does; a bot that is moved gets a new server.
     pub(crate) fn move_voice(&mut self, guild: GuildId, user: UserId, wish: Option<VoiceWish>) {
         let stays = wish.is_some();
-        self.set_voice(guild, user, wish, None);
+        self.set_voice(guild, user, wish);
         if stays && self.users.get(&user).is_some_and(|user| user.bot) {
             self.offer_voice_server(guild, user);
         }
