@@ -9,6 +9,7 @@ pub mod panel;
 pub mod registration;
 pub mod render;
 pub mod reply;
+pub mod report;
 pub mod rest;
 pub mod shard;
 mod start;

@@ -1,10 +1,9 @@
 //! One shard: receives events, keeps the cache, tells the audio role about voice, and hands
 //! interactions on. Nothing here waits for Discord's REST API, the bus or the store.
 
-use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use backline_core::id::{ChannelId, GuildId};
+use backline_core::id::GuildId;
 use backline_runtime::metrics::gateway::{EventLabels, GatewayMetrics, ShardLabels, ShardPhase};
 use backline_service::message::ToAudio;
 use backline_service::{Lines, ShardSession, Shards};
@@ -17,9 +16,10 @@ use twilight_gateway::{CloseFrame, Message, Shard, ShardState};
 
 use super::GatewayError;
 use super::cache::Cache;
-use super::event::{self, Event, GuildPayload, VoiceStatePayload};
+use super::event::{self, Event};
 use super::interact::Interactions;
 use super::order::Order;
+use super::report::{Effect, Reporter};
 use super::voice::Voice;
 
 /// One shard and what it knows.
@@ -33,10 +33,7 @@ pub struct ShardTask {
     order: Order,
     /// To the audio role, in order; taken from by [`forward`].
     to_audio: mpsc::Sender<ToAudio>,
-    /// What the audio role was told last about the bot and the people with it.
-    told: HashMap<GuildId, (ChannelId, u32)>,
-    /// Guilds of a new session that were not told yet.
-    fresh: HashSet<GuildId>,
+    reporter: Reporter,
     voice: Voice,
     phase: ShardPhase,
     /// Something came since the last checkpoint.
@@ -75,7 +72,7 @@ impl ShardTask {
     ) -> Result<(), GatewayError> {
         let (to_audio, outbox) = mpsc::channel(OUTBOX);
         let forwarder = tokio::spawn(forward(surroundings.lines, outbox));
-        let told = cache.told();
+        let reporter = Reporter::new(&cache);
         let mut task = Self {
             shard,
             stored: !cache.is_empty(),
@@ -85,8 +82,7 @@ impl ShardTask {
             interactions: surroundings.interactions,
             order: Order::default(),
             to_audio,
-            told,
-            fresh: HashSet::new(),
+            reporter,
             voice: surroundings.voice,
             phase: ShardPhase::Connecting,
             dirty: false,
@@ -207,36 +203,23 @@ impl ShardTask {
         }
         let before = self.cache.len();
         self.cache.handle(&event);
-        let after = self.cache.len();
-        self.metrics.guilds.inc_by(
-            i64::try_from(after).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX),
-        );
+        self.count_guilds(before);
+        for effect in self.reporter.handle(&event, &self.cache) {
+            self.perform(effect);
+        }
         match event {
             Event::Resumed => {
                 self.metrics.resumes.inc();
+                let guilds = self.cache.len();
                 info!(
                     shard.id = self.shard.id().number(),
-                    guilds = after,
-                    "session resumed"
+                    guilds, "session resumed"
                 );
             }
-            Event::Guild(guild) => self.tell_guild(&guild),
             Event::GuildGone {
                 guild,
                 removed: true,
-            } => self.tell_left(guild),
-            Event::VoiceState(state) => self.tell_voice_state(state),
-            Event::VoiceServer {
-                guild,
-                token,
-                endpoint,
-            } => {
-                self.tell(ToAudio::VoiceServer {
-                    guild,
-                    token,
-                    endpoint,
-                });
-            }
+            } => info!(guild.id = %guild, "guild left"),
             Event::Interaction(interaction) => {
                 let decision = interaction.decide(&self.cache);
                 let turn = interaction.guild().map(|guild| self.order.next(guild));
@@ -248,77 +231,31 @@ impl ShardTask {
         }
     }
 
-    /// A new session: all guilds are told anew. Those that are not left the bot meanwhile.
+    /// A new session: all guilds are told anew.
     fn begin(&mut self, guilds: &[GuildId]) {
         let number = self.shard.id().number();
         self.metrics.identifies.inc();
         info!(shard.id = number, guilds = guilds.len(), "session begun");
-        for guild in self.cache.guilds() {
-            if !guilds.contains(&guild) {
-                self.tell_left(guild);
-            }
+        for effect in self.reporter.begin(guilds, &self.cache) {
+            self.perform(effect);
         }
-        self.metrics
-            .guilds
-            .dec_by(i64::try_from(self.cache.len()).unwrap_or(i64::MAX));
+        let before = self.cache.len();
         self.cache.clear();
-        self.fresh = guilds.iter().copied().collect();
+        self.count_guilds(before);
         self.store.clear_guilds(number);
     }
 
-    fn tell_guild(&mut self, guild: &GuildPayload) {
-        let channel = self.cache.voice_channel(guild.id, self.cache.bot());
-        let told = self.told.get(&guild.id).map(|(channel, _)| *channel);
-        if self.fresh.remove(&guild.id) && self.voice.request_again(guild.id) {
-            // A new session does not own the place in voice that the lost one had: the music goes
-            // on when Discord gives it anew.
-        } else if told.is_some() && told != channel {
-            // The bot was moved or thrown out while nobody listened.
-            let own = guild
-                .voice_states
-                .iter()
-                .find(|state| state.user_id == self.cache.bot());
-            let session_id = own
-                .map(|state| state.session_id.clone())
-                .unwrap_or_default();
-            self.tell(ToAudio::VoiceState {
-                guild: guild.id,
-                channel,
-                session_id,
-            });
-        }
-        self.tell_listeners(guild.id);
-    }
-
-    fn tell_left(&mut self, guild: GuildId) {
-        info!(guild.id = %guild, "guild left");
-        self.told.remove(&guild);
-        self.voice.happened(guild, None);
-        self.tell(ToAudio::GuildLeft { guild });
-    }
-
-    fn tell_voice_state(&mut self, state: VoiceStatePayload) {
-        let Some(guild) = state.guild_id else { return };
-        if state.user_id == self.cache.bot() {
-            self.voice.happened(guild, state.channel_id);
-            // Whoever asked for this place wants to know who is there, also if it is the same.
-            self.told.remove(&guild);
-            self.tell(ToAudio::VoiceState {
-                guild,
-                channel: state.channel_id,
-                session_id: state.session_id,
-            });
-        }
-        self.tell_listeners(guild);
-    }
-
-    fn tell_listeners(&mut self, guild: GuildId) {
-        let Some((channel, people)) = self.cache.listeners(guild) else {
-            self.told.remove(&guild);
-            return;
-        };
-        if self.told.insert(guild, (channel, people)) != Some((channel, people)) {
-            self.tell(ToAudio::Listeners { guild, people });
+    fn perform(&self, effect: Effect) {
+        match effect {
+            Effect::Tell(message) => self.tell(message),
+            Effect::Place { guild, channel } => self.voice.happened(guild, channel),
+            Effect::Rejoin { guild, otherwise } => {
+                if !self.voice.request_again(guild)
+                    && let Some(message) = otherwise
+                {
+                    self.tell(message);
+                }
+            }
         }
     }
 
@@ -326,6 +263,13 @@ impl ShardTask {
         if let Err(error) = self.to_audio.try_send(message) {
             error!(error = %error, "voice event was lost: the bus is stuck");
         }
+    }
+
+    fn count_guilds(&self, before: usize) {
+        let number = |guilds: usize| i64::try_from(guilds).unwrap_or(i64::MAX);
+        self.metrics
+            .guilds
+            .inc_by(number(self.cache.len()) - number(before));
     }
 
     fn checkpoint(&mut self) {
