@@ -1,1 +1,44 @@
-fn main() {}
+//! Backline: one binary that runs Discord bots, and proves that they are ready.
+//!
+//! This crate alone knows all roles. It reads the command line, wires roles together, and
+//! ends them in order.
+
+mod cli;
+mod command;
+mod music;
+mod platform;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    backline_runtime::net::tls::install_provider();
+    let arguments = cli::Arguments::parse();
+    // Variables that are not text cannot be meant for us.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error).context("starting the async runtime")),
+    };
+    let result = runtime.block_on(command::execute(arguments.command, environment));
+    // A blocking read of a dead disk must not keep the process alive.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    match result {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Says what went wrong, with every cause, on standard error.
+#[expect(clippy::print_stderr, reason = "the last word of a command-line program")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("backline: {error:#}");
+    ExitCode::FAILURE
+}

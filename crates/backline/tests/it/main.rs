@@ -1,3 +1,11 @@
-//! Tests of the whole: the house rules, and the binary as its users run it.
+//! Tests of the whole: the house rules, the binary as its users run it, public clients.
 
+mod command_line;
+mod judges;
+mod mistakes;
+mod ogg;
+mod playback;
+mod restart;
+mod sound;
+mod stage;
 mod tidy;

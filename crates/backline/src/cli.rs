@@ -1,0 +1,136 @@
+//! The command line, as `--help` shows it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs Discord bots in production, and proves that they are ready for it.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true, disable_help_subcommand = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try it: a simulated Discord, a bot and music, on this machine, without any account
+    Demo(Demo),
+    /// Run the bot: gateway, audio and node in one process
+    Run(WithConfig),
+    /// Run the audio node alone: a Lavalink v4 server for any bot
+    Node(WithConfig),
+    /// Run a simulated Discord, for tests of any bot
+    Simulate(Simulate),
+    /// Show or check the configuration
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Debug, Args)]
+pub struct WithConfig {
+    /// The configuration file; without it, the environment and defaults
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Port of the page; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Let a scripted listener use it instead of you, and print a JSON summary
+    #[arg(long)]
+    pub headless: bool,
+    /// How long the scripted listener listens, such as 20s or 2m
+    #[arg(long = "for", value_name = "TIME", default_value = "20s", value_parser = duration, requires = "headless")]
+    pub listen: Duration,
+    /// Show log lines of this level, such as info or debug
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    pub log: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// Address to listen on; keep it on loopback
+    #[arg(long, default_value = "127.0.0.1")]
+    pub bind: IpAddr,
+    /// Port of the REST API, the gateway and the page; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Port of the voice gateway; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub voice_port: u16,
+    /// How many guilds the bot is in
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub guilds: u32,
+    /// The bot token that is accepted; without it one is made and printed
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// Where to write the certificate authority of the voice gateway
+    #[arg(long, value_name = "FILE", default_value = "backline-simulate-ca.pem")]
+    pub ca_file: PathBuf,
+    /// Show log lines of this level, such as info or debug
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Print every setting with its documentation and default
+    Example,
+    /// Say everything that is wrong with a configuration, or that nothing is
+    Check {
+        /// The configuration file; without it, the environment and defaults
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+/// Parses `20s`, `2m`, `1h` or a plain number of seconds, from 1 s to 24 h.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let seconds_per_unit = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err("expected a number with s, m or h, such as 20s".into()),
+    };
+    let number: u64 = number.parse().map_err(|_| "expected a number with s, m or h, such as 20s".to_owned())?;
+    match number.checked_mul(seconds_per_unit) {
+        Some(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("expected 1s to 24h".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_numbers_with_a_unit() {
+        for (text, expected) in [
+            ("20s", Some(20)),
+            ("20", Some(20)),
+            ("2m", Some(120)),
+            ("1h", Some(3_600)),
+            ("0s", None),
+            ("25h", None),
+            ("", None),
+            ("s", None),
+            ("20 s", None),
+            ("99999999999999999999s", None),
+        ] {
+            assert_eq!(duration(text).ok().map(|d| d.as_secs()), expected, "{text:?}");
+        }
+    }
+}

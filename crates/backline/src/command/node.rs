@@ -1,0 +1,39 @@
+//! `backline node`: the Lavalink v4 server alone.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use backline_runtime::health::{self, Health};
+use backline_runtime::lifecycle::Lifecycle;
+use backline_runtime::metrics::Metrics;
+use backline_runtime::{config, telemetry};
+use tokio_util::sync::CancellationToken;
+
+use super::Environment;
+use crate::cli::WithConfig;
+
+/// Runs until SIGTERM or SIGINT, then closes its sockets.
+pub async fn execute(arguments: WithConfig, environment: Environment) -> anyhow::Result<ExitCode> {
+    let config = config::load(arguments.config.as_deref(), environment.into_iter())?;
+    let password = config.node.password.clone().context(
+        "a node needs a password: set BACKLINE_NODE__PASSWORD, BACKLINE_NODE__PASSWORD_FILE or `node.password`",
+    )?;
+    telemetry::init(&config.process)?;
+    let lifecycle = Lifecycle::new();
+    lifecycle.listen_for_signals().context("listening for signals")?;
+    let metrics = Metrics::new();
+    let health = Health::new();
+    let part = health.component("node");
+    let end = CancellationToken::new();
+    let internal = health::serve(config.process.internal_bind, health.clone(), metrics.clone(), end.clone()).await?;
+    let node = backline_node::start(&config.node, password, &metrics, lifecycle.token()).await?;
+    part.ready();
+    tracing::info!(node.address = %node.local_addr(), "node started");
+    lifecycle.token().cancelled().await;
+    health.drain();
+    node.stopped().await;
+    end.cancel();
+    internal.stopped().await;
+    tracing::info!("node stopped");
+    Ok(ExitCode::SUCCESS)
+}

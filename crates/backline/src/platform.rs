@@ -1,0 +1,153 @@
+//! The roles of one process, started in order and drained in reverse.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use backline_audio::{NodeAddress, RunningAudio};
+use backline_gateway::{GatewayError, RunningGateway};
+use backline_node::RunningNode;
+use backline_runtime::config::{self, Config};
+use backline_runtime::health::{Component, Health};
+use backline_runtime::metrics::Metrics;
+use backline_service::Services;
+use rand::distr::{Alphanumeric, SampleString};
+use secrecy::SecretString;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use url::Url;
+
+/// Gateway, audio and node of one process.
+#[derive(Debug)]
+pub struct Platform {
+    services: Services,
+    node: Option<(RunningNode, DropGuard)>,
+    audio: (RunningAudio, DropGuard),
+    gateway: (RunningGateway, DropGuard),
+    parts: Parts,
+    drain_timeout: Duration,
+}
+
+/// How the roles are, for `/readyz`.
+#[derive(Debug)]
+struct Parts {
+    audio: Component,
+    gateway: Component,
+}
+
+impl Platform {
+    /// Starts the node (unless external ones are configured), then audio, then the gateway.
+    ///
+    /// # Errors
+    /// Says which role did not start; those that did end.
+    pub async fn start(
+        config: &Config,
+        metrics: &Metrics,
+        health: &Health,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let parts = Parts { audio: health.component("audio"), gateway: health.component("gateway") };
+        let services = Services::open(&config.store).await.context("opening the store")?;
+        let (node, nodes) = if config.audio.nodes.is_empty() {
+            let (node, stop, address) = start_node(&config.node, metrics).await?;
+            (Some((node, stop)), vec![address])
+        } else {
+            (None, config.audio.nodes.iter().map(external).collect::<anyhow::Result<_>>()?)
+        };
+
+        let stop = CancellationToken::new();
+        let audio = backline_audio::start(&config.audio, nodes, services.clone(), metrics, stop.clone())
+            .await
+            .context("starting the role audio")?;
+        let audio = (audio, stop.drop_guard());
+
+        let stop = CancellationToken::new();
+        let gateway = tokio::select! {
+            started = backline_gateway::start(&config.discord, services.clone(), metrics, stop.clone()) => {
+                started.context("starting the role gateway")?
+            }
+            () = shutdown.cancelled() => return Err(anyhow!("stopped while starting")),
+        };
+        let gateway = (gateway, stop.drop_guard());
+        let drain_timeout = Duration::from_secs(u64::from(config.process.drain_timeout_s));
+        Ok(Self { services, node, audio, gateway, parts, drain_timeout })
+    }
+
+    /// Watches the roles until `shutdown`, or until one of them has ended for good.
+    pub async fn watch(&self, shutdown: &CancellationToken) {
+        let mut ticks = tokio::time::interval(WATCH);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            if self.gateway.0.has_stopped() {
+                return;
+            }
+            if self.audio.0.is_ready() {
+                self.parts.audio.ready();
+            } else {
+                self.parts.audio.down("no node is connected");
+            }
+            if self.gateway.0.is_ready() {
+                self.parts.gateway.ready();
+            }
+        }
+    }
+
+    /// Ends intake first, then saves sessions, then silences the node, then closes the store.
+    ///
+    /// A role that does not end in time is left behind, so that the process ends all the same.
+    ///
+    /// # Errors
+    /// Why the gateway stopped although nobody asked it to.
+    pub async fn drain(self) -> Result<(), GatewayError> {
+        let Self { services, node, audio, gateway, drain_timeout, .. } = self;
+        let drain = async {
+            drop(gateway.1);
+            let ended = gateway.0.stopped().await;
+            drop(audio.1);
+            audio.0.stopped().await;
+            if let Some((node, stop)) = node {
+                drop(stop);
+                node.stopped().await;
+            }
+            ended
+        };
+        let ended = tokio::time::timeout(drain_timeout, drain).await;
+        if ended.is_err() {
+            tracing::warn!(drain_timeout_s = drain_timeout.as_secs(), "drain did not end in time");
+        }
+        services.close().await;
+        ended.unwrap_or(Ok(()))
+    }
+}
+
+/// Starts the node of this process; without a configured password it gets one that nobody knows.
+async fn start_node(
+    config: &config::Node,
+    metrics: &Metrics,
+) -> anyhow::Result<(RunningNode, DropGuard, NodeAddress)> {
+    let password = config
+        .password
+        .clone()
+        .unwrap_or_else(|| SecretString::from(Alphanumeric.sample_string(&mut rand::rng(), 32)));
+    let stop = CancellationToken::new();
+    let node = backline_node::start(config, password.clone(), metrics, stop.clone())
+        .await
+        .context("starting the role node")?;
+    let mut address = node.local_addr();
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    let url = Url::parse(&format!("http://{address}")).context("writing the node's address")?;
+    Ok((node, stop.drop_guard(), NodeAddress { name: "internal".into(), url, password }))
+}
+
+fn external(node: &config::ExternalNode) -> anyhow::Result<NodeAddress> {
+    let password =
+        node.password.clone().with_context(|| format!("the node `{}` has no password: set `password`", node.name))?;
+    Ok(NodeAddress { name: node.name.clone(), url: node.url.clone(), password })
+}
+
+/// How often `/readyz` is brought up to date.
+const WATCH: Duration = Duration::from_millis(500);

@@ -1,0 +1,403 @@
+//! Clients that we did not write judge the simulated Discord: bots on discord.js and on
+//! discord.py, from npm and PyPI. The test plays the person in front of them.
+
+mod bot;
+
+use std::{fs, time::Duration};
+
+use backline_media::frame::SILENCE;
+use backline_sim::{
+    discord::{ChannelId, Discord, Entry, Guild, Interaction, Limits, Message, Options, UserId},
+    voice::{Listener, VoiceOptions},
+};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use self::bot::{Bot, Library, Place};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs packages from npm: make test installs them and runs it"]
+async fn discord_js_lives_in_the_simulated_discord() {
+    judge(Library::DiscordJs, "aead_aes256_gcm_rtpsize").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs packages from PyPI: make test installs them and runs it"]
+async fn discord_py_lives_in_the_simulated_discord() {
+    judge(Library::DiscordPy, "aead_xchacha20_poly1305_rtpsize").await;
+}
+
+/// Lets a bot on `library` take all its steps. Voice is offered in one encryption mode only,
+/// so that each of both is judged.
+async fn judge(library: Library, mode: &str) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let voice_ca = folder.path().join("voice-ca.pem");
+    let audio = bot::repository().join("assets/signals/sweep.opus");
+    let discord = Discord::start(Options {
+        guilds: 2,
+        limits: Limits {
+            script_timeout: PATIENCE,
+            ..Limits::default()
+        },
+        voice: VoiceOptions {
+            ca_file: Some(voice_ca.clone()),
+            modes: vec![mode.to_owned()],
+            ..VoiceOptions::default()
+        },
+        ..Options::default()
+    })
+    .await
+    .expect("the simulator starts");
+    let place = Place {
+        api: discord.api_url(),
+        token: discord.token(),
+        voice_ca: &voice_ca,
+        audio: &audio,
+    };
+    let mut bot = Bot::start(library, &place);
+    let library = bot.did("login").await.library.expect("it says what it is");
+    println!("judged by {library}");
+    bot.did("register").await;
+
+    let person = Person::in_first_guild(&discord);
+    registers_commands(&person);
+    suggests_and_replies(&person, &mut bot).await;
+    defers_edits_and_follows_up(&person, &mut bot).await;
+    resumes_its_session_and_begins_another(&person, &mut bot).await;
+    updates_components(&person, &mut bot).await;
+    turns_a_card(&person, &mut bot).await;
+    asks_in_a_modal(&person, &mut bot).await;
+    posts_edits_uploads_and_deletes(&person, &mut bot).await;
+    plays_in_voice(
+        &person,
+        &mut bot,
+        &fs::read(&audio).expect("the signal is there"),
+    )
+    .await;
+
+    let answer = person
+        .command("/bye", &[])
+        .answer()
+        .await
+        .expect("an answer");
+    assert_eq!(answer.text(), "Bye");
+    bot.did("bye").await;
+    assert!(bot.ended().await.success());
+    leaves_no_complaint(&discord);
+}
+
+/// Somebody with a client, in a channel of a guild.
+struct Person<'a> {
+    discord: &'a Discord,
+    guild: Guild,
+    user: UserId,
+    channel: ChannelId,
+    voice: ChannelId,
+}
+
+impl<'a> Person<'a> {
+    fn in_first_guild(discord: &'a Discord) -> Self {
+        let guild = discord.guilds().remove(0);
+        let named = |wanted: &str| {
+            let channels = guild.channels();
+            let found = channels.iter().find(|(_, name, _)| name == wanted);
+            found.expect("guilds begin with these channels").0
+        };
+        let (channel, voice) = (named("bot"), named("Music"));
+        let user = guild.add_user("ada");
+        Self {
+            discord,
+            guild,
+            user,
+            channel,
+            voice,
+        }
+    }
+
+    fn command(&self, name: &str, options: &[(&str, Value)]) -> Interaction {
+        self.discord
+            .command(self.user, self.channel, name, options)
+            .unwrap_or_else(|error| panic!("{name} can be used: {error}"))
+    }
+
+    fn press(&self, message: &Message, custom_id: &str) -> Interaction {
+        self.discord
+            .press(self.user, self.channel, message.id, custom_id)
+            .unwrap_or_else(|error| panic!("{custom_id} can be pressed: {error}"))
+    }
+
+    /// Returns a message as it is now.
+    fn look_at(&self, message: &Message) -> Message {
+        self.discord
+            .message(self.channel, message.id)
+            .expect("it is still there")
+    }
+}
+
+fn registers_commands(person: &Person<'_>) {
+    let commands = person.discord.commands(Some(person.guild.id()));
+    let mut names: Vec<&str> = commands
+        .iter()
+        .filter_map(|command| command["name"].as_str())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "bye", "card", "form", "hello", "later", "listen", "panel", "post"
+        ]
+    );
+}
+
+async fn suggests_and_replies(person: &Person<'_>, bot: &mut Bot) {
+    let typing = person
+        .discord
+        .autocomplete(
+            person.user,
+            person.channel,
+            "/hello",
+            &[("name", json!("ap"))],
+            "name",
+        )
+        .expect("the option suggests");
+    let choices = typing.choices().await.expect("suggestions");
+    assert_eq!(
+        *choices,
+        json!([{"name": "apple", "value": "apple"}, {"name": "apricot", "value": "apricot"}])
+    );
+    bot.did("autocomplete").await;
+
+    let hello = person.command("/hello", &[("name", json!("Zoë 🎵"))]);
+    let answer = hello.answer().await.expect("an answer");
+    assert_eq!(
+        (answer.text().as_str(), answer.is_ephemeral()),
+        ("Hello, Zoë 🎵!", true)
+    );
+    assert_eq!(hello.acknowledged().await.expect("acknowledged").kind, 4);
+    bot.did("hello").await;
+}
+
+async fn defers_edits_and_follows_up(person: &Person<'_>, bot: &mut Bot) {
+    let later = person.command("/later", &[]);
+    assert_eq!(later.acknowledged().await.expect("acknowledged").kind, 5);
+    let follow_up = later.follow_up().await.expect("a follow-up");
+    assert_eq!(
+        (follow_up.text().as_str(), follow_up.is_ephemeral()),
+        ("Followed up", true)
+    );
+    let answer = later.answer().await.expect("an answer");
+    assert_eq!(
+        (answer.text().as_str(), answer.is_ephemeral()),
+        ("Edited answer", false)
+    );
+    bot.did("later").await;
+}
+
+/// Whatever the gateway does, the bot comes back, and loses no event.
+async fn resumes_its_session_and_begins_another(person: &Person<'_>, bot: &mut Bot) {
+    let (discord, faults) = (person.discord, person.discord.faults());
+    let ways: [(&str, &dyn Fn() -> usize); 3] = [
+        ("asked to reconnect", &|| faults.reconnect(None)),
+        ("connection broken", &|| faults.break_gateway(None)),
+        ("closed with 4000", &|| faults.close_gateway(None, 4_000)),
+    ];
+    for (number, (way, cause)) in (1..).zip(ways) {
+        assert_eq!(cause(), 1, "{way}");
+        // Used while the bot may be away: the event is replayed to it.
+        let hello = person.command("/hello", &[("name", json!(way))]);
+        let answer = hello
+            .answer()
+            .await
+            .unwrap_or_else(|error| panic!("{way}: {error}"));
+        assert_eq!(answer.text(), format!("Hello, {way}!"));
+        bot.did("hello").await;
+        discord
+            .until(way, |discord| {
+                (discord.journal().resumes() == number).then_some(())
+            })
+            .await
+            .expect("the bot resumes");
+        assert_eq!(discord.journal().identifies(), 1, "{way}");
+    }
+    faults.invalidate(None, false);
+    discord
+        .until("a new session", |discord| {
+            (discord.journal().identifies() == 2).then_some(())
+        })
+        .await
+        .expect("the bot identifies again");
+    discord
+        .until_ready(1)
+        .await
+        .expect("the session is connected");
+    person
+        .command("/hello", &[("name", json!("you"))])
+        .answer()
+        .await
+        .expect("an answer");
+    bot.did("hello").await;
+}
+
+async fn updates_components(person: &Person<'_>, bot: &mut Bot) {
+    let panel = person
+        .command("/panel", &[])
+        .answer()
+        .await
+        .expect("an answer");
+    assert_eq!(panel.custom_ids(), ["press", "mood"]);
+    bot.did("panel").await;
+
+    let press = person.press(&panel, "press");
+    assert_eq!(press.acknowledged().await.expect("acknowledged").kind, 7);
+    bot.did("press").await;
+    assert_eq!(person.look_at(&panel).json["content"], "Pressed by ada");
+
+    let choice = person
+        .discord
+        .choose(person.user, person.channel, panel.id, "mood", &["good"])
+        .expect("the select is there");
+    assert_eq!(choice.acknowledged().await.expect("acknowledged").kind, 6);
+    bot.did("mood").await;
+    let after = person.look_at(&panel);
+    assert_eq!(
+        (after.text().as_str(), after.custom_ids()),
+        ("Mood: good", Vec::new())
+    );
+}
+
+async fn turns_a_card(person: &Person<'_>, bot: &mut Bot) {
+    let card = person
+        .command("/card", &[])
+        .answer()
+        .await
+        .expect("an answer");
+    assert_eq!(card.text(), "## Side one\nTurn");
+    bot.did("card").await;
+    person
+        .press(&card, "turn")
+        .acknowledged()
+        .await
+        .expect("acknowledged");
+    bot.did("turn").await;
+    assert_eq!(person.look_at(&card).text(), "## Side two\nTurn back");
+}
+
+async fn asks_in_a_modal(person: &Person<'_>, bot: &mut Bot) {
+    let form = person.command("/form", &[]);
+    let modal = form.modal().await.expect("a modal");
+    assert_eq!(modal["title"], "A form");
+    bot.did("form").await;
+    let submitted = form
+        .submit(&[("text", json!("two\nlines"))])
+        .expect("the field is there");
+    let answer = submitted.answer().await.expect("an answer");
+    assert_eq!(answer.text(), "You wrote: two\nlines");
+    bot.did("submit").await;
+}
+
+async fn posts_edits_uploads_and_deletes(person: &Person<'_>, bot: &mut Bot) {
+    let path = format!("/channels/{}/messages", person.channel);
+    person
+        .discord
+        .faults()
+        .rate_limit(&path, 1, Duration::from_millis(300));
+    let post = person.command("/post", &[]);
+    bot.did("post").await;
+    assert_eq!(post.answer().await.expect("an answer").text(), "Posted");
+    let messages = person.discord.messages(person.channel);
+    let with = |text: &str| messages.iter().find(|message| message.text() == text);
+    assert!(with("First, edited").is_some());
+    assert!(with("First").is_none() && with("Doomed").is_none());
+    let file = &with("A file").expect("the upload's message").json["attachments"][0];
+    assert_eq!(
+        (&file["filename"], &file["description"]),
+        (&json!("note.txt"), &json!("A note"))
+    );
+}
+
+async fn plays_in_voice(person: &Person<'_>, bot: &mut Bot, file: &[u8]) {
+    let (discord, guild) = (person.discord, person.guild.id());
+    discord
+        .join_voice(person.user, person.voice)
+        .expect("the person may join");
+    let mut listener = person.guild.listen();
+    let listen = person.command("/listen", &[]);
+    let joined = discord
+        .until_bot_in_voice(guild)
+        .await
+        .expect("the bot joins");
+    assert_eq!(joined.channel, person.voice);
+    bot.did("join").await;
+    let packets = crate::ogg::opus_packets(file);
+    let mut heard = hear(&mut listener, packets.len() / 4).await;
+    // As when a voice server crashes: the client resumes, and goes on where it was.
+    assert!(
+        discord
+            .voice()
+            .break_connection(guild.get(), discord.bot().user.get(), Some(4_015))
+    );
+    bot.did("play").await;
+    discord
+        .until_bot_left_voice(guild)
+        .await
+        .expect("the bot leaves");
+    assert_eq!(listen.answer().await.expect("an answer").text(), "Played");
+
+    heard.extend(hear(&mut listener, packets.len() - heard.len()).await);
+    assert!(
+        heard == packets,
+        "{} of {} packets, or other ones",
+        heard.len(),
+        packets.len()
+    );
+    let stats = listener.stats();
+    assert!(
+        stats.silence > 0,
+        "a break is announced with silence frames: {stats:?}"
+    );
+    assert_eq!(
+        (
+            stats.lost,
+            stats.plaintext,
+            stats.garbage,
+            stats.replayed,
+            stats.strangers,
+            stats.off_grid
+        ),
+        (0, 0, 0, 0, 0, 0),
+        "{stats:?}"
+    );
+}
+
+/// Takes frames that are not silence.
+async fn hear(listener: &mut Listener, wanted: usize) -> Vec<Vec<u8>> {
+    let mut heard = Vec::new();
+    while heard.len() < wanted {
+        let Ok(Some(frame)) = timeout(PATIENCE, listener.next()).await else {
+            break;
+        };
+        if *frame.opus != SILENCE {
+            heard.push(frame.opus.to_vec());
+        }
+    }
+    heard
+}
+
+/// The bot did nothing that Discord would have refused, but for the one request that met a
+/// rate limit.
+fn leaves_no_complaint(discord: &Discord) {
+    let refused: Vec<(u16, Option<String>)> = discord
+        .journal()
+        .entries()
+        .filter_map(|(_, entry)| match entry {
+            Entry::Rest {
+                status, refusal, ..
+            } if *status >= 400 => Some((*status, refusal.clone())),
+            _ => None,
+        })
+        .collect();
+    assert!(matches!(refused.as_slice(), [(429, _)]), "{refused:?}");
+}
+
+/// Generous: the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,163 @@
+//! A judge: a bot in another language, as a child process that reports its steps.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    task::JoinHandle,
+    time::timeout,
+};
+
+/// Which public library judges.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Library {
+    DiscordJs,
+    DiscordPy,
+}
+
+/// Where the simulator is.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) api: String,
+    pub(crate) token: String,
+    pub(crate) voice_ca: &'a Path,
+    pub(crate) audio: &'a Path,
+}
+
+/// The running bot. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct Bot {
+    child: Child,
+    /// Open as long as we live: the bot ends when it closes.
+    stdin: ChildStdin,
+    steps: Lines<BufReader<ChildStdout>>,
+    log: JoinHandle<String>,
+}
+
+/// One line of a judge's report.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) step: String,
+    ok: bool,
+    error: Option<String>,
+    pub(crate) library: Option<String>,
+}
+
+impl Bot {
+    pub(crate) fn start(library: Library, place: &Place<'_>) -> Self {
+        let judges = repository().join("tests/judges");
+        let mut command = match library {
+            Library::DiscordJs => {
+                let mut node = Command::new(installed("BACKLINE_JUDGE_NODE"));
+                node.arg(judges.join("discordjs/judge.mjs"))
+                    .env("JUDGE_PACKAGES", installed("BACKLINE_JUDGE_PACKAGES"))
+                    .env("NODE_EXTRA_CA_CERTS", place.voice_ca);
+                node
+            }
+            Library::DiscordPy => {
+                let mut python = Command::new(installed("BACKLINE_JUDGE_PYTHON"));
+                python
+                    .args(["-B", "-X", "utf8"])
+                    .arg(judges.join("discordpy/judge.py"))
+                    .env("SSL_CERT_FILE", place.voice_ca);
+                python
+            }
+        };
+        for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env_remove(proxy).env_remove(proxy.to_lowercase());
+        }
+        let mut child = command
+            .env("JUDGE_API", &place.api)
+            .env("JUDGE_TOKEN", &place.token)
+            .env("JUDGE_AUDIO", place.audio)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the judge's interpreter starts");
+        let stdin = child.stdin.take().expect("stdin is piped");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let mut stderr = child.stderr.take().expect("stderr is piped");
+        let log = tokio::spawn(async move {
+            let mut text = Vec::new();
+            // Whatever could be read is worth showing.
+            let _ = stderr.read_to_end(&mut text).await;
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        Self {
+            child,
+            stdin,
+            steps: BufReader::new(stdout).lines(),
+            log,
+        }
+    }
+
+    /// Waits for the next line of the report, which must be this step, done.
+    pub(crate) async fn did(&mut self, expected: &str) -> Step {
+        let line = match timeout(PATIENCE, self.steps.next_line()).await {
+            Ok(line) => line.expect("the judge's stdout can be read"),
+            Err(_) => panic!(
+                "the judge never did `{expected}`: {}",
+                self.last_words().await
+            ),
+        };
+        let Some(line) = line else {
+            panic!(
+                "the judge ended before `{expected}`: {}",
+                self.last_words().await
+            );
+        };
+        let step: Step = serde_json::from_str(&line).unwrap_or_else(|error| {
+            panic!("the judge reports lines of JSON, not `{line}`: {error}")
+        });
+        assert!(
+            step.ok,
+            "the judge refuses the simulator at `{}`: {}",
+            step.step,
+            step.error.as_deref().unwrap_or("no reason given")
+        );
+        assert_eq!(step.step, expected, "the judge reports its steps in order");
+        step
+    }
+
+    /// Waits until the judge has ended by itself.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        let status = timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("the judge ends after its last step")
+            .expect("its end can be awaited");
+        drop(self.stdin);
+        status
+    }
+
+    async fn last_words(&mut self) -> String {
+        // The log ends with the process.
+        let _ = self.child.kill().await;
+        match timeout(PATIENCE, &mut self.log).await {
+            Ok(Ok(log)) if !log.trim().is_empty() => log,
+            _ => "nothing on stderr".to_owned(),
+        }
+    }
+}
+
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn installed(variable: &str) -> OsString {
+    env::var_os(variable).unwrap_or_else(|| {
+        panic!("{variable} is not set: `make test` sets it, or `eval \"$(scripts/judges.sh)\"`")
+    })
+}
+
+/// Generous: the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(90);
