@@ -51,14 +51,19 @@ impl Passthrough {
     }
 
     fn open(mut reader: Reader, options: EncoderOptions) -> Result<Self, Box<(OpenError, Reader)>> {
-        let error = match reader.advance() {
-            Step::Head => match reader.measure() {
-                Ok(()) => None,
-                Err(error) => Some(OpenError::Io(error)),
-            },
+        // Tags, and where the track begins, are known only once its first packet was seen.
+        let first = match reader.advance() {
+            Step::Head => reader.advance(),
+            step => step,
+        };
+        let error = match first {
+            Step::Packet => {
+                reader.hold();
+                reader.measure().err().map(OpenError::Io)
+            }
             Step::Io(error) => Some(OpenError::Io(error)),
             Step::Demux(error) => Some(OpenError::Demux(error)),
-            Step::Packet | Step::End => Some(OpenError::NoAudio),
+            Step::Head | Step::End => Some(OpenError::NoAudio),
         };
         if let Some(error) = error {
             return Err(Box::new((error, reader)));

@@ -22,6 +22,8 @@ pub(super) struct Reader {
     samples: u32,
     trim_end: u32,
     total_samples: Option<u64>,
+    /// The packet was only looked at: it comes once more.
+    held: bool,
 }
 
 enum Demuxer {
@@ -64,6 +66,7 @@ impl Reader {
             samples: 0,
             trim_end: 0,
             total_samples: None,
+            held: false,
         }
     }
 
@@ -99,8 +102,16 @@ impl Reader {
         self.source.is_seekable() && self.source.byte_len().is_some()
     }
 
+    /// Lets the packet that came last come once more.
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
     /// Moves on to the next packet. After an I/O error it may be called again.
     pub(super) fn advance(&mut self) -> Step {
+        if std::mem::take(&mut self.held) {
+            return Step::Packet;
+        }
         loop {
             let event = match &mut self.demuxer {
                 Demuxer::Ogg(demuxer) => demuxer.next(),
@@ -194,6 +205,7 @@ impl Reader {
                 SeekStep::Done { offset } => break offset,
             }
         };
+        self.held = false;
         self.source
             .seek(SeekFrom::Start(offset))
             .map_err(SeekError::Io)?;
