@@ -120,12 +120,12 @@ impl OggDemuxer {
         self.window.finish();
     }
 
-    /// Returns title and artist, known from the first packet on.
+    /// Returns title and artist, known from [`Event::Head`] on.
     pub fn tags(&self) -> &Tags {
         &self.tags
     }
 
-    /// Returns the offset of the first page with audio, known from the first packet on.
+    /// Returns the offset of the first page with audio, known from [`Event::Head`] on.
     pub fn data_start(&self) -> u64 {
         self.data_start
     }
@@ -185,7 +185,6 @@ impl OggDemuxer {
             if self.page.is_none() {
                 match self.load_page()? {
                     Loaded::Page => {}
-                    Loaded::Head => return Ok(Event::Head(&self.head)),
                     Loaded::NeedData => return Ok(Event::NeedData),
                     Loaded::End => return Ok(Event::End),
                 }
@@ -204,6 +203,7 @@ impl OggDemuxer {
                             .page
                             .as_ref()
                             .map_or(0, |cursor| cursor.page.len() as u64);
+                    return Ok(Event::Head(&self.head));
                 }
                 Stage::Audio => {
                     let Some(samples) = packet::samples(self.bytes_of(piece)) else {
@@ -254,8 +254,7 @@ impl OggDemuxer {
             };
             if page.is(FIRST) {
                 match self.begin_stream(&page) {
-                    Some(Ok(())) => return Ok(Loaded::Head),
-                    Some(Err(error)) => return Err(error),
+                    Some(result) => result?,
                     None => self.window.consume(page.len()),
                 }
             } else if self.stage == Stage::Head {
@@ -492,7 +491,6 @@ pub fn end_granule(tail: &[u8], serial: u32) -> Option<u64> {
 
 enum Loaded {
     Page,
-    Head,
     NeedData,
     End,
 }

@@ -28,6 +28,8 @@ pub struct WebmDemuxer {
     /// Nanoseconds in a tick.
     scale: u64,
     duration_ticks: Option<f64>,
+    /// Whether [`Event::Head`] was handed out.
+    announced: bool,
     segment_start: u64,
     /// Offset of the first cluster.
     data_start: Option<u64>,
@@ -84,6 +86,7 @@ impl WebmDemuxer {
             track: 0,
             scale: 1_000_000,
             duration_ticks: None,
+            announced: false,
             segment_start: 0,
             data_start: None,
             cues: Vec::new(),
@@ -116,7 +119,8 @@ impl WebmDemuxer {
         self.window.finish();
     }
 
-    /// Returns title and artist as far as they came before the first packet.
+    /// Returns title and artist as far as they come before the sound, known from
+    /// [`Event::Head`] on.
     pub fn tags(&self) -> &Tags {
         &self.tags
     }
@@ -271,6 +275,11 @@ impl WebmDemuxer {
                         container: CONTAINER,
                     });
                 }
+                if !self.announced {
+                    // Only now: whatever describes the track has come, if it comes before it.
+                    self.announced = true;
+                    return Ok(Step::Head);
+                }
                 self.data_start.get_or_insert(self.window.offset());
                 self.window.consume(header.len);
                 self.cluster_time = None;
@@ -316,7 +325,6 @@ impl WebmDemuxer {
         let Some(body) = bytes.get(header.len..end) else {
             return Ok(Step::NeedData);
         };
-        let mut step = Step::Again;
         match header.id {
             id::EBML => {
                 let doc_type = children(body).find(|(id, _)| *id == id::DOC_TYPE);
@@ -348,7 +356,7 @@ impl WebmDemuxer {
                         samples(i128::from(nanos))
                     });
                 self.stage = Stage::Audio;
-                step = Step::Head;
+                self.announced = false;
             }
             id::CUES => self.cues = read_cues(body, self.track, self.segment_start),
             id::TAGS => read_tags(body, &mut self.tags),
@@ -381,7 +389,7 @@ impl WebmDemuxer {
             _ => {}
         }
         self.window.consume(end);
-        Ok(step)
+        Ok(Step::Again)
     }
 
     /// Makes the block at `from..to` of the window the current one; its element ends at `end`.

@@ -80,7 +80,13 @@ impl OggMuxer {
         let segments: usize = self.lengths.iter().map(|length| length / 255 + 1).sum();
         out.extend_from_slice(CAPTURE);
         out.extend_from_slice(&[0, flags]);
-        out.extend_from_slice(&self.granule.to_le_bytes());
+        // A page on which no packet ends has no position.
+        let granule = if self.lengths.is_empty() {
+            u64::MAX
+        } else {
+            self.granule
+        };
+        out.extend_from_slice(&granule.to_le_bytes());
         out.extend_from_slice(&self.serial.to_le_bytes());
         out.extend_from_slice(&self.sequence.to_le_bytes());
         out.extend_from_slice(&[0; 4]);
