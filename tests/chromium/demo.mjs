@@ -99,6 +99,12 @@ async function visit(context) {
     await listen(page, "heard_after_skip");
     await picture(page, "skipped");
 
+    await typed(page, "play", query.slice(0, 3));
+    check("history_completion", await page.locator('#popup [role="option"]').first().waitFor().then(() => true, () => false));
+    await picture(page, "suggested");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Escape");
+
     const privates = await page.locator(".message.private").count();
     await page.locator(".message.private .privacy button").first().click();
     check("dismissed", await eventually(page, (before) => document.querySelectorAll(".message.private").length < before, privates));
@@ -113,10 +119,16 @@ async function visit(context) {
   }
 }
 
-/** Types a command with completion, as a person would. */
+/** Sends a command with one option, as a person would. */
 async function command(page, name, text) {
-  const box = page.locator("#composer");
-  await box.click();
+  await typed(page, name, text);
+  await page.keyboard.press("Enter");
+  await page.locator("#composer").waitFor();
+}
+
+/** Types a command and its option, picking the command from the list. */
+async function typed(page, name, text) {
+  await page.locator("#composer").click();
   await page.keyboard.type(`/${name.slice(0, -1)}`);
   const choice = page.locator(`#popup [data-choice="${name}"]`);
   await choice.waitFor();
@@ -125,15 +137,8 @@ async function command(page, name, text) {
     check("command_completion", true);
   }
   await choice.click();
-  const field = page.locator(".command .option input").first();
-  await field.waitFor();
+  await page.locator(".command .option input").first().waitFor();
   await page.keyboard.type(text);
-  const suggestion = page.locator('#popup [role="option"]').first();
-  report.suggested ??= [];
-  const came = await suggestion.waitFor({ timeout: 1_500 }).then(() => true, () => false);
-  report.suggested.push(came ? await suggestion.textContent() : null);
-  await page.keyboard.press("Enter");
-  await box.waitFor();
 }
 
 /** Checks that the element's time goes on, at the speed of time, and that there is sound. */

@@ -135,9 +135,9 @@ pub(super) struct Refusal(String);
 impl From<ScriptError> for Refusal {
     fn from(error: ScriptError) -> Self {
         Self(match error {
-            ScriptError::Refused { why, .. } => why,
+            ScriptError::Refused { why, .. } => sentence(&why),
             ScriptError::TimedOut { .. } => NO_ANSWER.to_owned(),
-            other => other.to_string(),
+            other => sentence(&other.to_string()),
         })
     }
 }
@@ -154,6 +154,15 @@ async fn patiently<T>(answer: impl Future<Output = Result<T, ScriptError>>) -> R
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Refusal(NO_ANSWER.to_owned())),
     }
+}
+
+/// Makes the sentence of an error fit to be shown.
+fn sentence(text: &str) -> String {
+    let text = text.replace('`', "");
+    let mut letters = text.trim_end_matches('.').chars();
+    letters.next().map_or_else(String::new, |first| {
+        format!("{}{}.", first.to_uppercase(), letters.as_str())
+    })
 }
 
 fn pairs(options: &[CommandOption]) -> Vec<(&str, Value)> {

@@ -198,7 +198,7 @@ function drawMore() {
 /** Shows values for an option: its choices, or what the bot suggests. */
 function offer(field) {
   const { option, input } = field;
-  const heading = [element("span", {}, option.name), element("span", {}, "·"), element("span", {}, option.description)];
+  const heading = [element("span", {}, option.name), element("span", { class: "about" }, option.description)];
   const wanted = input.value.trim().toLowerCase();
   const show = (values, extra) =>
     completion.show(
@@ -280,6 +280,7 @@ async function talk() {
   const content = plain.value.trim();
   plain.value = "";
   refresh();
+  announce("sent");
   try {
     await say(state.channel, content);
   } catch (error) {
@@ -303,12 +304,14 @@ async function dispatch() {
   }
   if (missing) {
     missing.input.focus();
+    toast(wanted(missing.option), "bad");
     return;
   }
   const { name } = draft.command;
   reset();
   plain.focus({ preventScroll: true });
   completion.close();
+  announce("sent");
   announce("gesture");
   try {
     await sendCommand(state.channel, name, options);
@@ -326,11 +329,11 @@ function read({ option, input, value }) {
   if (option.choices?.length) return option.choices.find((choice) => choice.name.toLowerCase() === lower || String(choice.value).toLowerCase() === lower)?.value;
   switch (option.type) {
     case 3:
-      return text;
+      return text.length >= (option.min_length ?? 0) && text.length <= (option.max_length ?? 6000) ? text : undefined;
     case 4:
-      return /^[+-]?\d+$/.test(text) ? Number(text) : undefined;
+      return /^[+-]?\d+$/.test(text) ? within(option, Number(text)) : undefined;
     case 10:
-      return Number.isFinite(Number(text)) ? Number(text) : undefined;
+      return Number.isFinite(Number(text)) ? within(option, Number(text)) : undefined;
     case 5:
       return { true: true, yes: true, on: true, false: false, no: false, off: false }[lower];
     case 6:
@@ -340,6 +343,19 @@ function read({ option, input, value }) {
     default:
       return undefined;
   }
+}
+
+function within(option, number) {
+  return number >= (option.min_value ?? -Infinity) && number <= (option.max_value ?? Infinity) ? number : undefined;
+}
+
+/** Says what an option takes, after something else was typed. */
+function wanted(option) {
+  const kind = { 4: "a whole number", 5: "True or False", 6: "somebody's name", 7: "a channel", 10: "a number" }[option.type] ?? "a text";
+  if (option.choices?.length) return `${option.name} is one of: ${option.choices.map((choice) => choice.name).join(", ")}.`;
+  const { min_value: least, max_value: most } = option;
+  const bounds = least !== undefined && most !== undefined ? ` from ${least} to ${most}` : least !== undefined ? ` of at least ${least}` : most !== undefined ? ` of at most ${most}` : "";
+  return `${option.name} takes ${kind}${bounds}.`;
 }
 
 function reset() {

@@ -18,6 +18,11 @@ export function start() {
   on("message-new", added);
   on("message-changed", changed);
   on("message-gone", gone);
+  // Whoever says something wants to see what comes of it.
+  on("sent", () => {
+    pinned = true;
+    toEnd();
+  });
   log.addEventListener("scroll", () => {
     pinned = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
     if (pinned) jump.hidden = true;
@@ -78,7 +83,7 @@ function changed(message) {
   fresh.style.animation = "none";
   old.replaceWith(fresh);
   if (focused) fresh.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
-  follow();
+  if (pinned) toEnd();
 }
 
 function gone({ channel_id: channel, id }) {

@@ -4,7 +4,7 @@ use backline_media::{
     frame::SILENCE,
     voice::{Mode, RtpHeader, discovery},
 };
-use backline_sim::voice::{HeardStats, VoiceOptions, VoiceServer};
+use backline_sim::voice::{HeardStats, SessionSpec, VoiceOptions, VoiceServer};
 use tokio::{net::UdpSocket, time::timeout};
 
 use super::{BOT, GUILD, PATIENCE, client::Speaker, start};
@@ -171,4 +171,50 @@ async fn listeners_come_to_their_end_when_the_servers_stop() {
             .is_none()
     );
     speaker.client.expect_close().await;
+}
+
+#[tokio::test]
+async fn many_sessions_share_the_socket_without_mixing() {
+    let server = VoiceServer::start(VoiceOptions {
+        recorded_frames: 8,
+        ..VoiceOptions::default()
+    })
+    .await
+    .expect("ports are free");
+    let guilds: Vec<u64> = (1_000..1_200).collect();
+    let mut speakers = Vec::new();
+    for guild_id in &guilds {
+        let ticket = server.open_session(SessionSpec {
+            guild_id: *guild_id,
+            channel_id: *guild_id,
+            user_id: BOT,
+            session_id: "session".to_owned(),
+        });
+        let mode = Mode::ALL[speakers.len() % 2];
+        speakers.push(Speaker::connect_as(&ticket, mode, *guild_id, BOT).await);
+    }
+    for round in 1..=5_u64 {
+        for (guild_id, speaker) in guilds.iter().zip(&mut speakers) {
+            speaker.speak(format!("\u{7f}{guild_id}").as_bytes()).await;
+        }
+        // The kernel's buffer is small on many machines, so each round is heard before the next.
+        timeout(PATIENCE, async {
+            while server.total_stats().heard < round * guilds.len() as u64 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("every frame is heard");
+    }
+    for guild_id in &guilds {
+        let stats = server.stats(*guild_id);
+        assert_eq!(
+            (stats.heard, stats.lost, stats.garbage),
+            (5, 0, 0),
+            "guild {guild_id}"
+        );
+        for frame in server.listen(*guild_id).recent() {
+            assert_eq!(&frame.opus[..], format!("\u{7f}{guild_id}").as_bytes());
+        }
+    }
 }
