@@ -49,6 +49,24 @@ impl Node {
         self.status().session.clone()
     }
 
+    /// Returns our session on the node as soon as it is connected. Cancel-safe.
+    pub(crate) async fn session_within(&self, longest: Duration) -> Option<Arc<str>> {
+        let mut live = self.live.subscribe();
+        let connected = async {
+            loop {
+                live.mark_unchanged();
+                if let Some(session) = self.session() {
+                    return Some(session);
+                }
+                live.changed().await.ok()?;
+            }
+        };
+        tokio::time::timeout(longest, connected)
+            .await
+            .ok()
+            .flatten()
+    }
+
     fn connected(&self, session: Arc<str>) {
         self.status().session = Some(session);
         self.live.send_modify(|live| *live += 1);

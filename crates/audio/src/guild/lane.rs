@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
+use std::time::Duration;
 
 use backline_core::id::GuildId;
 use backline_core::music::session::PlayId;
 use backline_proto::lavalink::{UpdatePlayer, VoiceState};
 use futures_util::future::BoxFuture;
+use tokio::time::sleep;
 
 use crate::node::Node;
 use crate::node::rest::RestError;
@@ -104,6 +106,13 @@ impl fmt::Debug for Lane {
     }
 }
 
+/// How often a request is sent again that met a node without our session.
+const TRIES: u32 = 4;
+/// How long a broken connection to a node may take to come back. A node that does not is declared
+/// lost before that, and its jobs are abandoned.
+const GAP: Duration = Duration::from_secs(8);
+const PAUSE: Duration = Duration::from_millis(200);
+
 async fn run(node: Arc<Node>, guild: GuildId, job: Job) -> Finished {
     let (kind, update) = match job {
         Job::Connect(voice) => (
@@ -117,10 +126,28 @@ async fn run(node: Arc<Node>, guild: GuildId, job: Job) -> Finished {
         Job::Change(update) => (JobKind::Change, Some(update)),
         Job::Destroy => (JobKind::Destroy, None),
     };
-    let result = match (node.session(), update) {
-        (None, _) => Err(RestError::SessionLost),
-        (Some(session), Some(update)) => node.rest.update_player(&session, guild, &update).await,
-        (Some(session), None) => node.rest.destroy_player(&session, guild).await,
+    let mut attempt = 1;
+    let result = loop {
+        let result = ask(&node, guild, update.as_ref()).await;
+        match result {
+            // A session whose socket broke answers again once it is resumed.
+            Err(error) if error.is_node_gone() && attempt < TRIES => {
+                sleep(PAUSE * attempt).await;
+                attempt += 1;
+            }
+            result => break result,
+        }
     };
     Finished { kind, node, result }
+}
+
+async fn ask(node: &Node, guild: GuildId, update: Option<&UpdatePlayer>) -> Result<(), RestError> {
+    let session = node
+        .session_within(GAP)
+        .await
+        .ok_or(RestError::SessionLost)?;
+    match update {
+        Some(update) => node.rest.update_player(&session, guild, update).await,
+        None => node.rest.destroy_player(&session, guild).await,
+    }
 }
