@@ -9,6 +9,7 @@ use backline_runtime::config;
 use backline_runtime::metrics::node::NodeMetrics;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::engine::Engine;
 use crate::player::Player;
@@ -40,6 +41,8 @@ pub struct App {
     pub load: Load,
     /// When the node started.
     pub started: Instant,
+    /// Sockets and voice connections, which say goodbye before the node ends.
+    pub tasks: TaskTracker,
     /// Cancelled when the node is to end.
     pub shutdown: CancellationToken,
 }

@@ -27,6 +27,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use app::{App, Players};
 use engine::{Engine, EngineOptions};
@@ -116,6 +117,7 @@ pub async fn start(
         metrics: metrics.node.clone(),
         load: Load::default(),
         started: Instant::now(),
+        tasks: TaskTracker::new(),
         shutdown,
     });
     let ended = tokio::spawn(run(app, listener, events));
@@ -165,6 +167,10 @@ async fn run(app: Arc<App>, listener: TcpListener, events: engine::Events) {
     app.shutdown.cancel();
     for session in app.sessions.all() {
         app.sessions.end(&session);
+    }
+    app.tasks.close();
+    if tokio::time::timeout(DRAIN, app.tasks.wait()).await.is_err() {
+        tracing::warn!("connections did not close in time");
     }
     let _ended = events.await;
     let _ended = ticks.await;

@@ -273,7 +273,7 @@ impl Player {
         let waiting = link.status();
         state.voice = Some(link);
         let count = self.app.metrics.voice_connections.clone();
-        tokio::spawn(async move {
+        self.app.tasks.spawn(async move {
             count.inc();
             connection.run().await;
             count.dec();

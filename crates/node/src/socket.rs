@@ -51,7 +51,10 @@ pub async fn handshake(
     let mut response = upgrade
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME)
-        .on_upgrade(move |socket| serve(node, socket, user_id, claim));
+        .on_upgrade(move |socket| {
+            let tasks = node.app.tasks.clone();
+            tasks.track_future(serve(node, socket, user_id, claim))
+        });
     let resumed = HeaderValue::from_static(if resumed { "true" } else { "false" });
     response
         .headers_mut()

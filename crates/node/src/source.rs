@@ -5,7 +5,7 @@ pub mod failure;
 pub mod format;
 pub mod http;
 pub mod local;
-pub mod opus_stream;
+pub mod piped;
 pub mod probe;
 pub mod reader;
 
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use backline_media::opus::EncoderOptions;
 use backline_proto::lavalink::encoded::{self, Content, Details};
 use backline_proto::lavalink::{
     Exception, LoadResult, Object, Severity, Track, TrackInfo, UNKNOWN_LENGTH,
@@ -39,7 +40,7 @@ pub struct Sources {
     metrics: NodeMetrics,
     /// Bounds the threads that open, probe and seek.
     blocking: Arc<Semaphore>,
-    opus_complexity: u8,
+    encoder: EncoderOptions,
 }
 
 /// Why the sources could not be set up.
@@ -101,7 +102,10 @@ impl Sources {
             pool: pool.clone(),
             metrics: metrics.clone(),
             blocking: Arc::new(Semaphore::new(BLOCKING)),
-            opus_complexity: config.opus_complexity,
+            encoder: EncoderOptions {
+                complexity: config.opus_complexity,
+                ..EncoderOptions::default()
+            },
         })
     }
 
@@ -179,10 +183,10 @@ impl Sources {
                 let Some(path) = local.path(&info.identifier) else {
                     return Err(not_local(&LocalError::Missing));
                 };
-                let local = local.clone();
+                let (local, encoder) = (local.clone(), self.encoder);
                 let open = move || {
                     let (file, length, _) = local.open(&path).map_err(|error| not_local(&error))?;
-                    probe::open(Reader::File { file, length, wake }, None)
+                    probe::open(Reader::File { file, length }, None, encoder)
                 };
                 self.block(open).await?
             }
@@ -190,7 +194,7 @@ impl Sources {
                 let url = Url::parse(&info.identifier).map_err(|_| {
                     failure::exception(Severity::Common, "That is not a URL", "invalid URL")
                 })?;
-                self.open_http(http, &url, wake).await?.0
+                self.open_http(http, &url, wake.clone()).await?.0
             }
             (name, _, _) => {
                 let message = "This node cannot play tracks of that source";
@@ -201,7 +205,7 @@ impl Sources {
                 ));
             }
         };
-        let source = opened.into_source(self.opus_complexity)?;
+        let source = opened.into_source(wake);
         if position_ms == 0 {
             return Ok(source);
         }
@@ -241,12 +245,11 @@ impl Sources {
         tokio::time::timeout(OPEN, buffered)
             .await
             .map_err(|_| late())?;
-        let (mut reader, live) = (opened.reader, opened.live);
-        reader.set_patience(Some(http.read_timeout()));
-        reader.set_budget(Some(PROBE_BUDGET));
-        let content_type = opened.content_type;
-        let probe = move || probe::open(Reader::Http(reader), content_type.as_deref());
-        Ok((self.block(probe).await?, live))
+        let (reader, mime, encoder) = (opened.reader, opened.content_type, self.encoder);
+        reader.window().set_patience(Some(http.read_timeout()));
+        reader.window().set_budget(Some(PROBE_BUDGET));
+        let probe = move || probe::open(Reader::Http(reader), mime, encoder);
+        Ok((self.block(probe).await?, opened.live))
     }
 
     async fn probe_http(
@@ -278,11 +281,10 @@ impl Sources {
         local: &Local,
         path: PathBuf,
     ) -> Result<Option<Track>, Box<Exception>> {
-        let local = local.clone();
-        let wake = Wake::new(&self.pool);
+        let (local, encoder) = (local.clone(), self.encoder);
         let probe = move || match local.open(&path) {
             Ok((file, length, real)) => {
-                let probed = probe::open(Reader::File { file, length, wake }, None)?;
+                let probed = probe::open(Reader::File { file, length }, None, encoder)?;
                 Ok(Some(describe_file(&probed, &real)))
             }
             Err(LocalError::Missing) => Ok(None),
@@ -293,13 +295,12 @@ impl Sources {
 
     async fn search(&self, local: &Local, text: &str) -> LoadResult {
         let (local, text) = (local.clone(), text.to_owned());
-        let (tags, pool) = (Arc::clone(&self.tags), self.pool.clone());
+        let (tags, encoder) = (Arc::clone(&self.tags), self.encoder);
         let search = move || {
-            let named = local.search(&text, |path| tags.of(path, &local, &pool));
+            let named = local.search(&text, |path| tags.of(path, &local));
             let tracks = named.iter().filter_map(|path| {
                 let (file, length, real) = local.open(path).ok()?;
-                let wake = Wake::new(&pool);
-                let probed = probe::open(Reader::File { file, length, wake }, None).ok()?;
+                let probed = probe::open(Reader::File { file, length }, None, encoder).ok()?;
                 Some(describe_file(&probed, &real))
             });
             Ok(tracks.collect::<Vec<_>>())
@@ -361,10 +362,16 @@ fn describe(
 ) -> Track {
     let short = |text: &str| text.chars().take(500).collect::<String>();
     let named = named.filter(|name| !name.is_empty());
-    let title = probed.title.as_deref().or(named).unwrap_or("Unknown title");
-    let author = probed.artist.as_deref().unwrap_or("Unknown artist");
+    let title = probed
+        .info
+        .title
+        .as_deref()
+        .or(named)
+        .unwrap_or("Unknown title");
+    let author = probed.info.artist.as_deref().unwrap_or("Unknown artist");
     let length = probed
-        .length_ms
+        .info
+        .duration_ms
         .and_then(|length| i64::try_from(length).ok());
     let info = TrackInfo {
         identifier: identifier.to_owned(),

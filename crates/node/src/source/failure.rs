@@ -3,6 +3,7 @@
 use backline_proto::lavalink::{Exception, Severity};
 
 use super::http::FetchError;
+use super::http::guard::UrlRefused;
 
 /// Returns an exception; `message` is for people, `cause` for operators. Neither may hold a
 /// secret or an address.
@@ -16,10 +17,29 @@ pub fn exception(severity: Severity, message: &str, cause: impl Into<String>) ->
     })
 }
 
+/// Returns an error with all its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 /// Returns what a failed fetch is to clients.
 pub fn of_fetch(error: &FetchError) -> Box<Exception> {
     let (severity, message) = match error {
-        FetchError::Refused(_) => (Severity::Common, "That URL must not be played"),
+        FetchError::Refused(UrlRefused::Private) => (
+            Severity::Common,
+            "That link leads into a private network, which is not allowed",
+        ),
+        FetchError::Refused(UrlRefused::Scheme) => {
+            (Severity::Common, "Only http and https links can be played")
+        }
+        FetchError::Refused(_) => (Severity::Common, "That link cannot be played"),
         FetchError::Connect => (Severity::Suspicious, "The server could not be reached"),
         FetchError::TimedOut => (Severity::Suspicious, "The server did not answer in time"),
         FetchError::Status(status) if status.is_client_error() => {

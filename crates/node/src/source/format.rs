@@ -54,8 +54,8 @@ impl Format {
     pub fn stretch(self) -> u64 {
         match self {
             Self::Mp3 | Self::Adts => 16 * 1024,
-            Self::Mp4 | Self::Wav | Self::OggOpus => 48 * 1024,
-            Self::Ogg | Self::Flac | Self::Matroska => 112 * 1024,
+            Self::Wav | Self::OggOpus => 32 * 1024,
+            Self::Mp4 | Self::Ogg | Self::Flac | Self::Matroska => 64 * 1024,
         }
     }
 }

@@ -95,6 +95,8 @@ impl Http {
             // Followed by hand, because each hop has to be checked.
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            // Streams are long and few: a kept connection is only one that may just be closing.
+            .pool_max_idle_per_host(0)
             .http1_only()
             .connect_timeout(Duration::from_millis(config.connect_timeout_ms.into()))
             .user_agent(concat!("Backline/", env!("CARGO_PKG_VERSION")))

@@ -6,111 +6,78 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use backline_media::demux::DemuxError;
+use backline_media::decode::{Hint, OpenError};
+use backline_media::opus::EncoderOptions;
+use backline_media::pipeline::{Pipeline, TrackInfo};
 use backline_proto::lavalink::{Exception, Severity};
 
-use super::failure;
+use super::failure::{self, chain};
 use super::format::{Format, SNIFF, Sniffed, sniff};
 use super::local::Local;
-use super::opus_stream::{OpusError, OpusInfo, OpusStream};
-use super::reader::Reader;
+use super::piped::Piped;
+use super::reader::{Reader, Supply};
 use crate::engine::feed::{PacketSource, Wake};
-use crate::engine::pool::Pool;
 
 /// A file that can be played, and what it says about itself.
+#[derive(Debug)]
 pub struct Probed {
     /// What it is.
     pub format: Format,
-    /// Its title.
-    pub title: Option<String>,
-    /// Its artist.
-    pub artist: Option<String>,
-    /// Its length in milliseconds.
-    pub length_ms: Option<u64>,
-    opened: Opened,
-}
-
-enum Opened {
-    Opus(Box<OpusStream>),
+    /// What it says about itself.
+    pub info: TrackInfo,
+    pipeline: Pipeline,
+    supply: Supply,
 }
 
 /// Looks at a file from its first byte on and opens it. May wait for bytes.
 ///
 /// # Errors
 /// What clients are told.
-pub fn open(mut reader: Reader, content_type: Option<&str>) -> Result<Probed, Box<Exception>> {
-    let unreadable = |error: std::io::Error| failure::of_stream(error.to_string());
+pub fn open(
+    mut reader: Reader,
+    mime: Option<String>,
+    options: EncoderOptions,
+) -> Result<Probed, Box<Exception>> {
+    let supply = reader.supply();
+    let unreadable = |error: std::io::Error| {
+        failure::of_stream(supply.failure().unwrap_or_else(|| chain(&error)))
+    };
     let mut first = vec![0; SNIFF];
     let read = reader.read_full(&mut first).map_err(unreadable)?;
     reader.seek(SeekFrom::Start(0)).map_err(unreadable)?;
     let format = match sniff(&first[..read]) {
         Sniffed::Format(format) => format,
         Sniffed::Page => return Err(web_page()),
-        Sniffed::Unknown if content_type == Some("text/html") => return Err(web_page()),
-        Sniffed::Unknown if read == 0 => {
-            return Err(failure::of_format(
-                reader
-                    .failure()
-                    .unwrap_or_else(|| "the file is empty".to_owned()),
-            ));
-        }
-        Sniffed::Unknown => return Err(failure::of_format("no known container")),
+        Sniffed::Unknown if mime.as_deref() == Some("text/html") => return Err(web_page()),
+        // Perhaps MPEG audio behind something strange; the decoders look further.
+        Sniffed::Unknown => Format::Mp3,
     };
-    let mut probed = open_as(reader, format)?;
-    probed.settle();
-    Ok(probed)
-}
-
-fn open_as(reader: Reader, format: Format) -> Result<Probed, Box<Exception>> {
-    let opened = match format {
-        Format::OggOpus => OpusStream::open_ogg(reader),
-        Format::Matroska => OpusStream::open_webm(reader),
-        _ => return Err(failure::of_format("this container cannot be decoded yet")),
+    let hint = Hint {
+        extension: None,
+        mime: mime.filter(|mime| mime.starts_with("audio/") || mime.starts_with("video/")),
     };
-    match opened {
-        Ok((stream, info)) => Ok(Probed::opus(format, stream, info)),
-        Err(OpusError::Demux(error @ DemuxError::NoOpus { .. })) => {
-            Err(failure::of_format(error.to_string()))
-        }
-        Err(error) => Err(failure::of_format(error.to_string())),
-    }
+    let pipeline = Pipeline::open(Box::new(reader), &hint, options);
+    let pipeline = pipeline.map_err(|error| match (&error, supply.failure()) {
+        (OpenError::Html, _) => web_page(),
+        (_, Some(why)) => failure::of_stream(why),
+        (OpenError::Io(error), None) => failure::of_stream(chain(error)),
+        (error, None) => failure::of_format(chain(error)),
+    })?;
+    supply.set_patience(None);
+    supply.set_budget(None);
+    Ok(Probed {
+        format,
+        info: pipeline.info(),
+        pipeline,
+        supply,
+    })
 }
 
 impl Probed {
-    fn opus(format: Format, stream: OpusStream, info: OpusInfo) -> Self {
-        Self {
-            format,
-            title: info.tags.title,
-            artist: info.tags.artist,
-            length_ms: info.length_ms,
-            opened: Opened::Opus(Box::new(stream)),
-        }
-    }
-
-    /// Ends probing: from now on reads neither wait nor are counted.
-    fn settle(&mut self) {
-        match &mut self.opened {
-            Opened::Opus(stream) => stream.settle(),
-        }
-    }
-
     /// Returns the track as a source for the pool.
-    ///
-    /// # Errors
-    /// What clients are told.
-    pub fn into_source(self, opus_complexity: u8) -> Result<Box<dyn PacketSource>, Box<Exception>> {
-        let _ = opus_complexity;
-        match self.opened {
-            Opened::Opus(stream) => Ok(stream),
-        }
-    }
-}
-
-impl std::fmt::Debug for Probed {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Probed")
-            .field("format", &self.format)
-            .finish_non_exhaustive()
+    pub fn into_source(self, wake: Wake) -> Box<dyn PacketSource> {
+        let stretch = self.format.stretch();
+        Box::new(Piped::new(self.pipeline, self.supply, wake, stretch))
     }
 }
 
@@ -130,7 +97,7 @@ const MAX_TAGGED: usize = 5_000;
 
 impl TagCache {
     /// Returns title and artist of a file. Blocks when they are not known yet.
-    pub fn of(&self, path: &Path, local: &Local, pool: &Pool) -> Option<Tags> {
+    pub fn of(&self, path: &Path, local: &Local) -> Option<Tags> {
         let changed = path.metadata().ok()?.modified().ok()?;
         let known = {
             let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,15 +110,12 @@ impl TagCache {
             return tags;
         }
         let (file, length, _) = local.open(path).ok()?;
-        let reader = Reader::File {
-            file,
-            length,
-            wake: Wake::new(pool),
-        };
-        let tags = open(reader, None).ok().map(|probed| {
+        let reader = Reader::File { file, length };
+        let probed = open(reader, None, EncoderOptions::default()).ok();
+        let tags = probed.map(|Probed { info, .. }| {
             (
-                probed.title.unwrap_or_default(),
-                probed.artist.unwrap_or_default(),
+                info.title.unwrap_or_default(),
+                info.artist.unwrap_or_default(),
             )
         });
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);

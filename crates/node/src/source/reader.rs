@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::http::window::WindowReader;
-use crate::engine::feed::Wake;
+use backline_media::source::Source;
+
+use super::http::window::{Window, WindowReader};
 
 /// The bytes of a track.
 #[derive(Debug)]
@@ -16,65 +18,21 @@ pub enum Reader {
         file: File,
         /// Its length in bytes.
         length: u64,
-        /// Never called.
-        wake: Wake,
     },
     /// A stream from a server.
     Http(WindowReader),
 }
 
+/// What is known of a reader, and said to it, after it was handed to a decoder.
+#[derive(Debug, Clone)]
+pub struct Supply(Option<Arc<Window>>);
+
 impl Reader {
-    /// Returns the length in bytes, if known.
-    pub fn length(&self) -> Option<u64> {
+    /// Returns what stays reachable when the reader is handed on.
+    pub fn supply(&self) -> Supply {
         match self {
-            Self::File { length, .. } => Some(*length),
-            Self::Http(reader) => reader.length(),
-        }
-    }
-
-    /// Whether the reader can jump.
-    pub fn is_seekable(&self) -> bool {
-        match self {
-            Self::File { .. } => true,
-            Self::Http(reader) => reader.is_seekable(),
-        }
-    }
-
-    /// Whether `bytes` can be read without waiting; if not, the feed is woken when they can.
-    pub fn ready(&self, bytes: u64) -> bool {
-        match self {
-            Self::File { .. } => true,
-            Self::Http(reader) => reader.ready(bytes),
-        }
-    }
-
-    /// Lets reads wait for bytes, or not at all.
-    pub fn set_patience(&mut self, patience: Option<Duration>) {
-        if let Self::Http(reader) = self {
-            reader.set_patience(patience);
-        }
-    }
-
-    /// Lets at most this many bytes be read from a server, until set otherwise.
-    pub fn set_budget(&mut self, bytes: Option<u64>) {
-        if let Self::Http(reader) = self {
-            reader.set_budget(bytes);
-        }
-    }
-
-    /// Returns what is called when bytes have come.
-    pub fn wake(&self) -> Wake {
-        match self {
-            Self::File { wake, .. } => wake.clone(),
-            Self::Http(reader) => reader.wake(),
-        }
-    }
-
-    /// Returns why the stream broke off, if it did.
-    pub fn failure(&self) -> Option<String> {
-        match self {
-            Self::File { .. } => None,
-            Self::Http(reader) => reader.failure().map(|failure| failure.0),
+            Self::File { .. } => Supply(None),
+            Self::Http(reader) => Supply(Some(Arc::clone(reader.window()))),
         }
     }
 
@@ -93,6 +51,33 @@ impl Reader {
     }
 }
 
+impl Supply {
+    /// Whether `bytes` can be read without waiting; if not, the feed is woken when they can.
+    pub fn ready(&self, bytes: u64) -> bool {
+        self.0.as_ref().is_none_or(|window| window.ready(bytes))
+    }
+
+    /// Lets reads wait for bytes, or not at all.
+    pub fn set_patience(&self, patience: Option<Duration>) {
+        if let Some(window) = &self.0 {
+            window.set_patience(patience);
+        }
+    }
+
+    /// Lets at most this many bytes be read from a server, until set otherwise.
+    pub fn set_budget(&self, bytes: Option<u64>) {
+        if let Some(window) = &self.0 {
+            window.set_budget(bytes);
+        }
+    }
+
+    /// Returns why the stream broke off, if it did.
+    pub fn failure(&self) -> Option<String> {
+        let failure = self.0.as_ref()?.failure()?;
+        Some(failure.0)
+    }
+}
+
 impl Read for Reader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -107,6 +92,22 @@ impl Seek for Reader {
         match self {
             Self::File { file, .. } => file.seek(to),
             Self::Http(reader) => reader.seek(to),
+        }
+    }
+}
+
+impl Source for Reader {
+    fn is_seekable(&self) -> bool {
+        match self {
+            Self::File { .. } => true,
+            Self::Http(reader) => reader.is_seekable(),
+        }
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        match self {
+            Self::File { length, .. } => Some(*length),
+            Self::Http(reader) => reader.length(),
         }
     }
 }

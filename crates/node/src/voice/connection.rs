@@ -10,6 +10,7 @@ use backline_proto::voice::session::{Closed, Effect, Established, VoiceSession};
 use backline_proto::voice::{Close, SPEAKING_MICROPHONE};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -63,6 +64,7 @@ impl<O: Owner> Connection<O> {
         let mut opening: Option<Opening> = None;
         let mut discovery: Option<Discovery> = None;
         let mut udp: Option<std::net::UdpSocket> = None;
+        let mut closing: Option<JoinHandle<()>> = None;
         self.session.handle_speaking(SPEAKING_MICROPHONE);
         loop {
             while let Some(effect) = self.session.poll() {
@@ -81,7 +83,7 @@ impl<O: Owner> Connection<O> {
                     Effect::CloseSocket(code) => {
                         opening = None;
                         discovery = None;
-                        close(socket.take(), code);
+                        closing = close(socket.take(), code).or(closing);
                     }
                     Effect::OpenUdp { address, ssrc } => {
                         discovery = Some(Box::pin(udp::discover(address, ssrc)));
@@ -119,8 +121,11 @@ impl<O: Owner> Connection<O> {
             let live = self.session.is_live();
             self.pulse.set(live, self.session.ping());
             if self.session.is_over() {
-                close(socket.take(), Close::NORMAL);
+                closing = close(socket.take(), Close::NORMAL).or(closing);
                 self.status.send_replace(Status::Over);
+                if let Some(closing) = closing {
+                    let _closed = closing.await;
+                }
                 return;
             }
             let due = self.session.deadline().map(|due| self.started + due);
@@ -221,16 +226,15 @@ fn transport(udp: &std::net::UdpSocket, established: &Established) -> io::Result
 }
 
 /// Closes a socket without making anybody wait for the other side.
-fn close(socket: Option<Socket>, code: Close) {
-    if let Some(mut socket) = socket {
-        let frame = CloseFrame {
-            code: code.0.into(),
-            reason: "".into(),
-        };
-        tokio::spawn(async move {
-            let _gone = timeout(CLOSE, socket.close(Some(frame))).await;
-        });
-    }
+fn close(socket: Option<Socket>, code: Close) -> Option<JoinHandle<()>> {
+    let mut socket = socket?;
+    let frame = CloseFrame {
+        code: code.0.into(),
+        reason: "".into(),
+    };
+    Some(tokio::spawn(async move {
+        let _gone = timeout(CLOSE, socket.close(Some(frame))).await;
+    }))
 }
 
 async fn done<T>(future: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {

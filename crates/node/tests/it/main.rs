@@ -9,4 +9,5 @@ mod playback;
 mod protocol;
 mod resume;
 mod shutdown;
+mod signal;
 mod web;

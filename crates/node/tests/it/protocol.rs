@@ -680,7 +680,7 @@ async fn loads_answer_200_whatever_they_find() {
     assert_eq!(body, json!({"loadType": "empty", "data": null}));
     let text = node.metrics.encode();
     assert!(
-        text.contains("backline_node_loads_total{source=\"Local\",result=\"Track\"} 1"),
+        text.contains("backline_node_loads_total{source=\"local\",result=\"track\"} 1"),
         "{text}"
     );
     node.stop().await;

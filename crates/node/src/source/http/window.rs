@@ -51,6 +51,10 @@ struct State {
     jump: Option<u64>,
     /// The pool waits for this many bytes ahead.
     waiting: Option<u64>,
+    /// How long reads wait for bytes; `None` for not at all.
+    patience: Option<Duration>,
+    /// Bytes that may still be read while probing.
+    budget: Option<u64>,
 }
 
 /// Why a stream broke off.
@@ -71,9 +75,6 @@ pub enum Demand {
 pub struct WindowReader {
     window: Arc<Window>,
     seekable: bool,
-    patience: Option<Duration>,
-    /// Bytes that may still be read while probing.
-    budget: Option<u64>,
     _gone: DropGuard,
 }
 
@@ -97,6 +98,8 @@ impl Window {
                 failure: None,
                 jump: None,
                 waiting: None,
+                patience: None,
+                budget: None,
             }),
             readable: Condvar::new(),
             wanted: Notify::new(),
@@ -107,11 +110,34 @@ impl Window {
         let reader = WindowReader {
             window: Arc::clone(&window),
             seekable,
-            patience: None,
-            budget: None,
             _gone: gone.drop_guard(),
         };
         (window, reader)
+    }
+
+    /// Lets reads wait this long for bytes, or not at all.
+    pub fn set_patience(&self, patience: Option<Duration>) {
+        self.lock().patience = patience;
+    }
+
+    /// Lets at most this many bytes be read, until set otherwise.
+    pub fn set_budget(&self, bytes: Option<u64>) {
+        self.lock().budget = bytes;
+    }
+
+    /// Returns why the stream broke off, if it did.
+    pub fn failure(&self) -> Option<Failure> {
+        self.lock().failure.clone()
+    }
+
+    /// Whether `bytes` are there ahead of the reader, or all there will ever be; if not, the
+    /// feed is woken when they are.
+    pub fn ready(&self, bytes: u64) -> bool {
+        let mut state = self.lock();
+        let bytes = bytes.min(AHEAD / 2);
+        let ready = state.has_ahead(bytes);
+        state.waiting = (!ready).then_some(bytes);
+        ready
     }
 
     /// Waits until there is something to do. Cancel-safe.
@@ -243,16 +269,6 @@ impl State {
 }
 
 impl WindowReader {
-    /// Lets reads wait this long for bytes, or not at all.
-    pub fn set_patience(&mut self, patience: Option<Duration>) {
-        self.patience = patience;
-    }
-
-    /// Lets at most this many bytes be read, until set otherwise.
-    pub fn set_budget(&mut self, bytes: Option<u64>) {
-        self.budget = bytes;
-    }
-
     /// Whether the reader can jump.
     pub fn is_seekable(&self) -> bool {
         self.seekable
@@ -261,25 +277,6 @@ impl WindowReader {
     /// Returns the length of the stream, if known.
     pub fn length(&self) -> Option<u64> {
         self.window.lock().total
-    }
-
-    /// Returns why the stream broke off, if it did.
-    pub fn failure(&self) -> Option<Failure> {
-        self.window.lock().failure.clone()
-    }
-
-    /// Whether `bytes` are there ahead, or all there will ever be; if not, the feed is woken
-    /// when they are.
-    pub fn ready(&self, bytes: u64) -> bool {
-        let mut state = self.window.lock();
-        let ready = state.has_ahead(bytes.min(AHEAD / 2));
-        state.waiting = (!ready).then_some(bytes.min(AHEAD / 2));
-        ready
-    }
-
-    /// Returns what is waked when bytes come.
-    pub fn wake(&self) -> Wake {
-        self.window.wake.clone()
     }
 
     /// Returns the window, for waiting asynchronously.
@@ -309,14 +306,14 @@ impl Read for WindowReader {
         if into.is_empty() {
             return Ok(0);
         }
-        if self.budget == Some(0) {
+        let mut state = self.window.lock();
+        if state.budget == Some(0) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "no audio found"));
         }
-        let limit = self
+        let limit = state
             .budget
             .map_or(into.len(), |left| into.len().min(left as usize));
-        let until = self.patience.map(|patience| Instant::now() + patience);
-        let mut state = self.window.lock();
+        let until = state.patience.map(|patience| Instant::now() + patience);
         loop {
             let inside = state.read >= state.start;
             let count = if inside {
@@ -326,11 +323,11 @@ impl Read for WindowReader {
             };
             if count > 0 {
                 self.window.drop_behind(&mut state);
-                drop(state);
-                self.window.wanted.notify_waiters();
-                if let Some(left) = &mut self.budget {
+                if let Some(left) = &mut state.budget {
                     *left -= count as u64;
                 }
+                drop(state);
+                self.window.wanted.notify_waiters();
                 return Ok(count);
             }
             if let Some(Failure(why)) = &state.failure {

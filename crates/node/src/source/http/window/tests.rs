@@ -49,13 +49,14 @@ fn a_reader_without_patience_never_waits_and_one_with_patience_does() {
         reader.read(&mut read).expect_err("nothing there").kind(),
         io::ErrorKind::WouldBlock
     );
-    reader.set_patience(Some(Duration::from_millis(1)));
+    window.set_patience(Some(Duration::from_millis(1)));
     assert_eq!(
         reader.read(&mut read).expect_err("nothing came").kind(),
         io::ErrorKind::TimedOut
     );
-    reader.set_patience(Some(Duration::from_mins(1)));
-    let filler = thread::spawn(move || window.append(bytes(0..4)));
+    window.set_patience(Some(Duration::from_mins(1)));
+    let filled = Arc::clone(&window);
+    let filler = thread::spawn(move || filled.append(bytes(0..4)));
     assert_eq!(reader.read(&mut read).expect("bytes came"), 4);
     filler.join().expect("no panic");
     assert_eq!(reader.read(&mut read).expect("the end"), 0);
@@ -130,11 +131,11 @@ fn a_failure_is_told_after_what_came_before_it() {
 fn probing_reads_no_more_than_its_budget() {
     let (window, mut reader) = window(Some(1_000), true);
     window.append(bytes(0..1_000));
-    reader.set_budget(Some(600));
+    window.set_budget(Some(600));
     let mut read = [0; 500];
     assert_eq!(reader.read(&mut read).expect("within"), 500);
     assert_eq!(reader.read(&mut read).expect("the rest"), 100);
     assert!(reader.read(&mut read).is_err());
-    reader.set_budget(None);
+    window.set_budget(None);
     assert_eq!(reader.read(&mut read).expect("free again"), 400);
 }
