@@ -114,6 +114,13 @@ impl Seek for Rewound {
         if target != self.position && !self.inner.is_seekable() && !reachable {
             return Err(io::ErrorKind::Unsupported.into());
         }
+        // Told at once, not with the next read: whoever watches over the bytes ahead of the source
+        // (see [`Source`]) has to know from where they will be read.
+        let place = target.max(self.prefix.len() as u64);
+        if self.inner_position != Some(place) && self.inner.is_seekable() {
+            self.inner_position = None;
+            self.inner_position = Some(self.inner.seek(SeekFrom::Start(place))?);
+        }
         self.position = target;
         Ok(target)
     }
