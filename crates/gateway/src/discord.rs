@@ -5,6 +5,7 @@ pub mod event;
 pub mod interact;
 pub mod interaction;
 pub mod order;
+pub mod pace;
 pub mod panel;
 pub mod registration;
 pub mod render;

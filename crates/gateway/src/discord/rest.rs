@@ -1,8 +1,8 @@
 //! Discord's REST API, as far as the role calls it. Rate limits are twilight's.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use backline_core::id::{ChannelId, MessageId, UserId};
 use backline_runtime::metrics::gateway::Delivery;
@@ -22,6 +22,7 @@ use twilight_model::id::marker::{
 use url::Url;
 
 use super::interaction::InteractionId;
+use super::pace::Pace;
 
 /// Who we are towards Discord.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,8 @@ pub struct Rest {
     /// one after another, and an acknowledgement must not wait for somebody else's.
     lanes: Arc<[Client]>,
     lane: Arc<AtomicUsize>,
+    /// Of all requests but those about interactions, which do not count towards the limit.
+    pace: Arc<Mutex<Pace>>,
 }
 
 /// Why a request failed.
@@ -117,6 +120,7 @@ impl Rest {
             client: Arc::new(build()),
             lanes: (0..LANES).map(|_| build()).collect(),
             lane: Arc::default(),
+            pace: Arc::new(Mutex::new(Pace::new(PER_SECOND, BURST))),
         }
     }
 
@@ -246,6 +250,7 @@ impl Rest {
         channel: ChannelId,
         message: &[Component],
     ) -> Result<MessageId, RestError> {
+        self.keep_pace().await;
         #[derive(Deserialize)]
         struct Message {
             id: MessageId,
@@ -267,6 +272,7 @@ impl Rest {
         message: MessageId,
         components: &[Component],
     ) -> Result<(), RestError> {
+        self.keep_pace().await;
         let request = self
             .client
             .update_message(id_of(channel), message_id_of(message));
@@ -278,12 +284,25 @@ impl Rest {
         Ok(())
     }
 
+    async fn keep_pace(&self) {
+        let now = Instant::now();
+        let at = self
+            .pace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .reserve(now);
+        if at > now {
+            tokio::time::sleep_until(at.into()).await;
+        }
+    }
+
     /// Takes a message away.
     pub async fn delete_message(
         &self,
         channel: ChannelId,
         message: MessageId,
     ) -> Result<(), RestError> {
+        self.keep_pace().await;
         self.client
             .delete_message(id_of(channel), message_id_of(message))
             .await
@@ -347,6 +366,11 @@ fn classify(error: twilight_http::Error) -> RestError {
 }
 
 const LANES: usize = 8;
+
+/// With the burst below Discord's fifty requests a second.
+const PER_SECOND: u32 = 35;
+const BURST: u32 = 10;
+
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Discord takes a first response for three seconds.

@@ -1,7 +1,8 @@
 //! The Now Playing message.
 
 use backline_core::music::View;
-use backline_sim::discord::{Discord, Entry, Message, MessageId};
+use backline_service::message::UiNow;
+use backline_sim::discord::{Discord, Entry, Limits, Message, MessageId};
 
 use crate::house::{House, in_time, view};
 
@@ -123,6 +124,49 @@ async fn a_restart_goes_on_with_the_same_message() {
     let after = shows(&house.discord, &house, "Sky high").await;
     assert_eq!(after.id, panel.id);
     assert_eq!(panels(&house).len(), 1);
+}
+
+/// More requests than Discord takes in a second: they are spread, and none is refused.
+#[tokio::test]
+async fn many_guilds_at_once_stay_below_the_rate_limit() {
+    const GUILDS: usize = 120;
+    let mut house = House::closed(Limits::default()).await;
+    let guilds: Vec<_> = (0..GUILDS)
+        .map(|number| {
+            let guild = house.discord.add_guild(&format!("Guild {number}"));
+            let text = guild.add_text_channel("general");
+            (guild, text)
+        })
+        .collect();
+    house.start().await;
+    for (number, (guild, text)) in guilds.iter().enumerate() {
+        house.services.lines.publish_now(UiNow {
+            guild: backline_core::id::GuildId::new(guild.id().get()).unwrap(),
+            text_channel: Some(crate::house::channel(*text)),
+            view: Some(view(&format!("Song {number}"))),
+        });
+    }
+    for (number, (_, text)) in guilds.iter().enumerate() {
+        let messages = house
+            .discord
+            .until("all panels", |discord| {
+                Some(discord.messages(*text)).filter(|messages| !messages.is_empty())
+            })
+            .await
+            .unwrap();
+        let title = format!("Song {number}");
+        assert!(
+            messages[0].text().contains(&title),
+            "no guild shows another's music"
+        );
+        assert_eq!(messages.len(), 1);
+    }
+    assert_eq!(
+        house.discord.invalid_requests(),
+        0,
+        "{}",
+        house.discord.journal().tail(0, 300)
+    );
 }
 
 /// Deletes a message as a moderator would: over REST, with the bot's own token.
