@@ -4,5 +4,6 @@
 mod guild;
 mod nodes;
 mod peer;
+mod real;
 mod restart;
 mod stage;
