@@ -7,7 +7,10 @@ use super::{Exception, PlayerState, Snowflake, Stats, Track};
 /// A message from node to client, by its `op`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase")]
-#[expect(clippy::large_enum_variant, reason = "messages are sent and read one at a time")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "messages are sent and read one at a time"
+)]
 pub enum Message {
     /// The first of all.
     Ready {

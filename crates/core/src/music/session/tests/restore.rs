@@ -148,7 +148,13 @@ fn a_snapshot_of_version_one_is_read_for_ever() {
     }"#;
     let saved: Snapshot = serde_json::from_str(text).expect("reads");
     let written = serde_json::to_value(&saved).expect("writes");
-    assert_eq!(written, serde_json::from_str::<serde_json::Value>(text).expect("is JSON"));
+    assert_eq!(
+        written,
+        serde_json::from_str::<serde_json::Value>(text).expect("is JSON")
+    );
     let restored = Guild::with(Session::restore(saved, SETTINGS, START).expect("restores"));
-    assert_eq!((restored.sounding(), restored.position()), ("a".into(), 500));
+    assert_eq!(
+        (restored.sounding(), restored.position()),
+        ("a".into(), 500)
+    );
 }
