@@ -11,8 +11,8 @@ use tokio::{
     time::timeout,
 };
 use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, connect_async, connect_async_tls_with_config,
-    tungstenite::Message,
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    connect_async_with_config, tungstenite::Message,
 };
 
 use super::{BOT, GUILD, PATIENCE};
@@ -35,7 +35,9 @@ impl Client {
 
     pub(crate) async fn connect_version(ticket: &Ticket, version: u8) -> Self {
         let url = format!("ws://{}/?v={version}", ticket.endpoint);
-        let (socket, _) = connect_async(url).await.expect("the server accepts");
+        let (socket, _) = connect_async_with_config(url, None, true)
+            .await
+            .expect("the server accepts");
         let mut client = Self { socket };
         let hello = client.expect(8).await;
         assert_eq!(hello["d"]["v"], version);
