@@ -10,8 +10,12 @@ use twilight_gateway::{
 };
 use twilight_http::Client;
 use twilight_model::{
-    application::{command::CommandType, interaction::InteractionData},
+    application::{
+        command::CommandType,
+        interaction::{Interaction, InteractionData},
+    },
     channel::message::MessageFlags,
+    gateway::payload::outgoing::UpdateVoiceState,
     http::interaction::{InteractionResponse, InteractionResponseData, InteractionResponseType},
     id::Id,
 };
@@ -62,6 +66,14 @@ impl Bot {
             Some(Err(error)) => panic!("twilight could not read an event: {error:?}"),
             None => panic!("the shard has ended"),
         }
+    }
+
+    async fn interaction(&mut self) -> Interaction {
+        self.until(|event| match event {
+            Event::InteractionCreate(interaction) => Some(interaction.0.clone()),
+            _ => None,
+        })
+        .await
     }
 
     async fn until<T>(&mut self, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
@@ -161,12 +173,7 @@ async fn twilight_logs_in_registers_a_command_and_answers_it() {
     let play = discord
         .command(ada, channel, "/play", &[("query", json!("a song"))])
         .expect("it is sent");
-    let interaction = bot
-        .until(|event| match event {
-            Event::InteractionCreate(interaction) => Some(interaction.0.clone()),
-            _ => None,
-        })
-        .await;
+    let interaction = bot.interaction().await;
     let Some(InteractionData::ApplicationCommand(data)) = &interaction.data else {
         panic!("no command came");
     };
@@ -196,4 +203,242 @@ async fn twilight_logs_in_registers_a_command_and_answers_it() {
     let answer = play.answer().await.expect("it was");
     assert_eq!(answer.text(), "here you are");
     assert!(answer.is_ephemeral());
+}
+
+#[tokio::test]
+async fn twilight_resumes_after_its_connection_broke_and_after_a_restart() {
+    let discord = Discord::start(Options {
+        guilds: 1,
+        ..Options::default()
+    })
+    .await
+    .expect("it starts");
+    let guild = discord.guilds()[0].clone();
+    let mut bot = Bot::new(&discord);
+    bot.until(|event| matches!(event, Event::GuildCreate(_)).then_some(()))
+        .await;
+
+    discord.faults().break_gateway(None);
+    guild.add_text_channel("missed");
+    let mut missed = false;
+    bot.until(|event| match event {
+        Event::ChannelCreate(_) => {
+            missed = true;
+            None
+        }
+        Event::Resumed => Some(()),
+        _ => None,
+    })
+    .await;
+    assert!(missed, "the event between is replayed");
+
+    // Another process takes the session over.
+    let session = bot.shard.session().expect("it has one").clone();
+    let resume_url = bot.shard.resume_url().expect("READY told it").to_owned();
+    bot.shard.close(twilight_gateway::CloseFrame::RESUME);
+    bot.until(|event| matches!(event, Event::GatewayClose(_)).then_some(()))
+        .await;
+    drop(bot);
+    guild.add_text_channel("missed by both");
+    let config = ConfigBuilder::from(config(&discord))
+        .session(session)
+        .resume_url(resume_url)
+        .build();
+    let mut second = Bot {
+        http: http(&discord),
+        shard: Shard::with_config(ShardId::ONE, config),
+    };
+    let name = second
+        .until(|event| match event {
+            Event::ChannelCreate(channel) => Some(channel.name.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(name.as_deref(), Some("missed by both"));
+    second
+        .until(|event| matches!(event, Event::Resumed).then_some(()))
+        .await;
+    assert_eq!(discord.journal().identifies(), 1);
+    assert_eq!(discord.journal().resumes(), 2);
+}
+
+#[tokio::test]
+async fn twilight_reads_messages_buttons_selects_and_modals() {
+    let discord = Discord::start(Options {
+        guilds: 1,
+        human: Some("Ada".to_owned()),
+        ..Options::default()
+    })
+    .await
+    .expect("it starts");
+    let guild = discord.guilds()[0].clone();
+    let channel = guild.channels()[0].0;
+    let ada = discord
+        .people()
+        .into_iter()
+        .find(|user| discord.user_name(*user).as_deref() == Some("Ada"))
+        .expect("she is there");
+    let mut bot = Bot::new(&discord);
+    bot.until(|event| matches!(event, Event::GuildCreate(_)).then_some(()))
+        .await;
+    let components: Vec<twilight_model::channel::message::Component> = serde_json::from_value(json!([
+        {"type": 17, "accent_color": 255, "components": [
+            {"type": 9, "components": [{"type": 10, "content": "**Nocturne**"}],
+             "accessory": {"type": 11, "media": {"url": "https://example.org/cover.png"}}},
+            {"type": 14, "divider": true, "spacing": 1},
+            {"type": 1, "components": [{"type": 2, "style": 1, "label": "skip", "custom_id": "np:skip"}]},
+            {"type": 1, "components": [{"type": 3, "custom_id": "pick", "options": [{"label": "a", "value": "a", "default": false}]}]},
+            {"type": 1, "components": [{"type": 5, "custom_id": "who"}]},
+        ]},
+    ]))
+    .expect("components");
+    let sent = bot
+        .http
+        .create_message(Id::new(channel.get()))
+        .flags(MessageFlags::IS_COMPONENTS_V2)
+        .components(&components)
+        .await
+        .expect("it is accepted")
+        .model()
+        .await
+        .expect("it is read");
+    let message = sent.id.get().into();
+    bot.until(|event| {
+        matches!(event, Event::MessageCreate(created) if created.id == sent.id).then_some(())
+    })
+    .await;
+
+    discord
+        .press(ada, channel, message, "np:skip")
+        .expect("she may");
+    let interaction = bot.interaction().await;
+    assert_eq!(
+        interaction.message.as_ref().map(|message| message.id),
+        Some(sent.id)
+    );
+    discord
+        .choose(ada, channel, message, "pick", &["a"])
+        .expect("she may");
+    let Some(InteractionData::MessageComponent(data)) = bot.interaction().await.data else {
+        panic!("no component came");
+    };
+    assert_eq!(data.values, ["a"]);
+    discord
+        .choose(ada, channel, message, "who", &[&ada.to_string()])
+        .expect("she may");
+    let Some(InteractionData::MessageComponent(data)) = bot.interaction().await.data else {
+        panic!("no component came");
+    };
+    assert_eq!(data.resolved.expect("she is resolved").users.len(), 1);
+
+    let pressed = discord
+        .press(ada, channel, message, "np:skip")
+        .expect("she may");
+    let interaction = bot.interaction().await;
+    let modal: InteractionResponse = InteractionResponse {
+        kind: InteractionResponseType::Modal,
+        data: Some(InteractionResponseData {
+            custom_id: Some("m".to_owned()),
+            title: Some("Name".to_owned()),
+            components: Some(
+                serde_json::from_value(json!([{"type": 1, "components": [
+                    {"type": 4, "custom_id": "name", "label": "Name", "style": 1},
+                ]}]))
+                .expect("a field"),
+            ),
+            ..InteractionResponseData::default()
+        }),
+    };
+    bot.http
+        .interaction(interaction.application_id)
+        .create_response(interaction.id, &interaction.token, &modal)
+        .await
+        .expect("it opens");
+    pressed.modal().await.expect("it opened");
+    pressed.submit(&[("name", json!("Ada"))]).expect("it fits");
+    let Some(InteractionData::ModalSubmit(data)) = bot.interaction().await.data else {
+        panic!("no modal came");
+    };
+    assert_eq!(data.custom_id, "m");
+}
+
+#[tokio::test]
+async fn twilight_waits_out_a_rate_limit_and_reads_members_and_voice() {
+    let discord = Discord::start(Options {
+        guilds: 1,
+        human: Some("Ada".to_owned()),
+        ..Options::default()
+    })
+    .await
+    .expect("it starts");
+    let guild = discord.guilds()[0].clone();
+    let mut bot = Bot::new(&discord);
+    bot.until(|event| matches!(event, Event::GuildCreate(_)).then_some(()))
+        .await;
+    discord
+        .faults()
+        .rate_limit("/messages", 1, Duration::from_millis(300));
+    let channel = Id::new(guild.channels()[0].0.get());
+    let sent = bot
+        .http
+        .create_message(channel)
+        .content("hello")
+        .await
+        .expect("after a while");
+    assert_eq!(sent.status().get(), 200);
+    let id = Id::new(guild.id().get());
+    let roles = bot
+        .http
+        .roles(id)
+        .await
+        .expect("roles")
+        .models()
+        .await
+        .expect("read");
+    assert_eq!(roles.len(), 2);
+    bot.http
+        .guild(id)
+        .await
+        .expect("a guild")
+        .model()
+        .await
+        .expect("read");
+    bot.http
+        .guild_channels(id)
+        .await
+        .expect("channels")
+        .models()
+        .await
+        .expect("read");
+    let me = bot
+        .http
+        .current_user()
+        .await
+        .expect("me")
+        .model()
+        .await
+        .expect("read");
+    bot.http
+        .guild_member(id, me.id)
+        .await
+        .expect("a member")
+        .model()
+        .await
+        .expect("read");
+    let join = UpdateVoiceState::new(id, Id::new(guild.channels()[2].0.get()), true, false);
+    bot.shard.command(&join);
+    let state = bot
+        .until(|event| match event {
+            Event::VoiceStateUpdate(state) if state.user_id == me.id => Some(state.0.clone()),
+            _ => None,
+        })
+        .await;
+    assert!(state.self_deaf);
+    let endpoint = bot
+        .until(|event| match event {
+            Event::VoiceServerUpdate(server) => Some(server.endpoint.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(endpoint.as_deref(), Some(discord.voice().endpoint()));
 }
