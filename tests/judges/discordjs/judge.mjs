@@ -17,7 +17,7 @@ const {
 } = require('discord.js');
 const {
   AudioPlayerStatus, StreamType, VoiceConnectionStatus, createAudioPlayer, createAudioResource,
-  entersState, joinVoiceChannel, version: voiceVersion,
+  entersState, getVoiceConnection, joinVoiceChannel, version: voiceVersion,
 } = require('@discordjs/voice');
 
 const FRUITS = ['apple', 'apricot', 'banana', 'cherry'];
@@ -97,6 +97,8 @@ const commands = {
     });
     expect(upload.attachments.first()?.name === 'note.txt', 'the attachment back');
     expect(upload.attachments.first().size === 19, 'its size');
+    const file = await fetch(upload.attachments.first().url);
+    expect(await file.text() === 'these are the bytes', 'the bytes back');
     const doomed = await channel.send('Doomed');
     await doomed.delete();
     const recent = await channel.messages.fetch({ limit: 10 });
@@ -127,9 +129,13 @@ const commands = {
     await entersState(player, AudioPlayerStatus.Playing, 10_000);
     await entersState(player, AudioPlayerStatus.Idle, 60_000);
     expect(connection.state.status === VoiceConnectionStatus.Ready, 'the connection to have held');
-    connection.destroy();
     await interaction.editReply('Played');
     report('play', { played_ms: resource.playbackDuration });
+  },
+
+  async leave(interaction) {
+    getVoiceConnection(interaction.guildId).destroy();
+    await interaction.reply({ content: 'Left', flags: MessageFlags.Ephemeral });
   },
 
   async bye(interaction) {

@@ -14,6 +14,7 @@ import threading
 import traceback
 
 import discord
+import yarl
 from discord import app_commands
 from discord.oggparse import OggStream
 
@@ -77,6 +78,11 @@ class Judge(discord.AutoShardedClient):
         self.tree = app_commands.CommandTree(self)
         self.registered = False
 
+    async def setup_hook(self):
+        # The library asks for the address once, and for a second session takes this one.
+        told = await self.http.request(discord.http.Route("GET", "/gateway"))
+        discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(told["url"])
+
     async def on_ready(self):
         if self.registered:
             return
@@ -85,7 +91,7 @@ class Judge(discord.AutoShardedClient):
         report("login", library=f"discord.py {discord.__version__}, python {python}", user=str(self.user.id))
         try:
             synced = await self.tree.sync()
-            expect(len(synced) == 8, "every command back")
+            expect(len(synced) == 9, "every command back")
             guild = self.guilds[0]
             self.tree.add_command(app_commands.Command(name="local", description="Only here", callback=nothing), guild=guild)
             expect(len(await self.tree.sync(guild=guild)) == 1, "the guild's command back")
@@ -218,6 +224,7 @@ async def post(interaction: discord.Interaction):
     upload = await channel.send("A file", file=file)
     expect(upload.attachments[0].filename == "note.txt", "the attachment back")
     expect(upload.attachments[0].size == 19, "its size")
+    expect(await upload.attachments[0].read() == b"these are the bytes", "the bytes back")
     doomed = await channel.send("Doomed")
     await doomed.delete()
     recent = {message.id: message async for message in channel.history(limit=10)}
@@ -241,9 +248,15 @@ async def listen(interaction: discord.Interaction):
     error = await asyncio.wait_for(ended, 60)
     expect(error is None, f"no error of the player: {error}")
     expect(voice.is_connected(), "the connection to have held")
-    await voice.disconnect()
     await interaction.edit_original_response(content="Played")
     report("play", packets=source.count)
+
+
+@command(description="The judge's leave")
+async def leave(interaction: discord.Interaction):
+    await interaction.guild.voice_client.disconnect()
+    await interaction.response.send_message("Left", ephemeral=True)
+    report("leave")
 
 
 @command(description="The judge's bye")

@@ -23,6 +23,15 @@ pub(crate) enum Library {
     DiscordPy,
 }
 
+impl Library {
+    /// Whether it can resume a voice connection.
+    ///
+    /// discord.py 2.7.1 waits for a session description then, which a resume does not bring.
+    pub(crate) const fn resumes_voice(self) -> bool {
+        matches!(self, Self::DiscordJs)
+    }
+}
+
 /// Where the simulator is.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
