@@ -19,7 +19,7 @@ use backline_service::{Delivery, Services};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, error, warn};
 
 use crate::clock::{now_ms, until};
@@ -79,6 +79,8 @@ struct Guild {
     seat: Option<Seat>,
     lane: Lane,
     lookups: FuturesUnordered<BoxFuture<'static, Input>>,
+    /// Keeps one guild from taking everybody's turn to look something up.
+    turns: Arc<Semaphore>,
     /// What an effect led to at once.
     later: VecDeque<Input>,
     /// When to look for a node again after one did not answer.
@@ -91,6 +93,8 @@ struct Asked {
     published_ms: u64,
 }
 
+/// Queries that one guild has looked up at the same time.
+const LOOKUPS: usize = 4;
 /// How long a guild waits before it tries a node that did not answer again.
 const NODE_RETRY: Duration = Duration::from_secs(1);
 
@@ -198,6 +202,7 @@ impl Guild {
             seat: None,
             lane: Lane::new(id),
             lookups: FuturesUnordered::new(),
+            turns: Arc::new(Semaphore::new(LOOKUPS)),
             later: VecDeque::new(),
             retry_at: None,
         })
@@ -306,6 +311,7 @@ impl Guild {
             }
             PlayerNews::Event(event) => *event,
         };
+        tracing::info!(event = ?event, "XXX");
         match event {
             Event::TrackStart { track, .. } => {
                 if let Some(play) = play_of(&track) {

@@ -1,8 +1,9 @@
 //! Doing what a session wants to be done.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use backline_core::music::session::{Effect, PlayId};
+use backline_core::music::session::{Effect, PlayId, RequestId};
 use backline_core::music::{Input, Outcome, Track};
 use backline_proto::lavalink::{Object, Omissible, UpdatePlayer, UpdateTrack};
 use backline_service::message::{ToDiscord, UiNow};
@@ -174,10 +175,11 @@ impl Guild {
         }
     }
 
-    fn look_up(&mut self, request: backline_core::music::session::RequestId, query: &str) {
+    fn look_up(&mut self, request: RequestId, query: &str) {
         let identifier = query::identifier(query, &self.context.search_prefix);
-        let context = self.context.clone();
+        let (context, turns) = (self.context.clone(), Arc::clone(&self.turns));
         self.lookups.push(Box::pin(async move {
+            let _turn = turns.acquire().await;
             let result = query::resolve(&context.nodes, &identifier, &context.metrics).await;
             Input::Resolved { request, result }
         }));

@@ -145,6 +145,26 @@ async fn a_slow_lookup_holds_up_nobody_and_keeps_its_place() {
 }
 
 #[tokio::test]
+async fn a_guild_that_asks_for_a_hundred_slow_things_slows_down_nobody_else() {
+    let peer = Peer::start();
+    let mut stage = Stage::start(&[&peer]).await;
+    peer.world.slow("local:slow");
+    let mut tokens = Vec::new();
+    for _ in 0..100 {
+        tokens.push(stage.send(7, play("slow")).await);
+    }
+    stage.play(8, "elsewhere").await;
+    let answered = stage.platform.seen().replies.clone();
+    assert!(
+        tokens.iter().all(|token| !answered.contains_key(token)),
+        "they are still looked up"
+    );
+    peer.world.hurry();
+    stage.answer(&tokens[99]).await;
+    assert_eq!(stage.saved(7).await.expect("it is saved").queue.len(), 99);
+}
+
+#[tokio::test]
 async fn what_cannot_be_found_is_told_in_words() {
     let peer = Peer::start();
     let mut stage = Stage::start(&[&peer]).await;
