@@ -149,7 +149,7 @@ impl Player {
 
     /// Stops the loaded track.
     pub fn stop(&self) {
-        self.change(|control, sight| control.handle_stop(sight));
+        self.change(Control::handle_stop);
     }
 
     /// Takes an event of the engine.

@@ -65,18 +65,16 @@ pub async fn handshake(
 async fn serve(node: Node, mut socket: WebSocket, user_id: u64, claim: Option<Claim>) {
     let sessions = node.app.sessions.clone();
     let resumed = claim.is_some();
-    let (session, mut inbox, first) = match claim {
-        Some(claim) => {
-            let (session, kept, inbox) = claim.revive();
-            (session, inbox, kept)
-        }
-        None => {
-            let (session, inbox) = sessions.open(user_id);
+    let (session, mut inbox, first) = if let Some(claim) = claim {
+        let (session, kept, inbox) = claim.revive();
+        (session, inbox, kept)
+    } else {
+        let (session, inbox) = sessions.open(user_id);
+        let stats = {
             let minutes = node.minutes.lock().unwrap_or_else(PoisonError::into_inner);
-            let stats = session_stats(&node.app, &session, &minutes);
-            drop(minutes);
-            (session, inbox, vec![encode(&Message::Stats(stats))])
-        }
+            session_stats(&node.app, &session, &minutes)
+        };
+        (session, inbox, vec![encode(&Message::Stats(stats))])
     };
     tracing::info!(
         session.id = session.id,

@@ -38,8 +38,10 @@ pub struct Sources {
     tags: Arc<TagCache>,
     pool: Pool,
     metrics: NodeMetrics,
-    /// Bounds the threads that open, probe and seek.
-    blocking: Arc<Semaphore>,
+    /// Bounds the threads that open, probe and seek files.
+    files: Arc<Semaphore>,
+    /// The same for servers, which may be slow: they must not keep files waiting.
+    servers: Arc<Semaphore>,
     encoder: EncoderOptions,
 }
 
@@ -69,8 +71,10 @@ const OPEN: Duration = Duration::from_secs(30);
 const PREBUFFER: u64 = 48 * 1024;
 /// Bytes that probing may read.
 const PROBE_BUDGET: u64 = 16 << 20;
-/// Threads that open, probe and seek at a time.
-const BLOCKING: usize = 24;
+/// Threads that open, probe and seek files at a time.
+const FILE_THREADS: usize = 8;
+/// Threads that open, probe and seek on servers at a time.
+const SERVER_THREADS: usize = 32;
 /// The longest identifier that is looked at, in bytes.
 const MAX_IDENTIFIER: usize = 8 * 1024;
 
@@ -101,7 +105,8 @@ impl Sources {
             tags: Arc::default(),
             pool: pool.clone(),
             metrics: metrics.clone(),
-            blocking: Arc::new(Semaphore::new(BLOCKING)),
+            files: Arc::new(Semaphore::new(FILE_THREADS)),
+            servers: Arc::new(Semaphore::new(SERVER_THREADS)),
             encoder: EncoderOptions {
                 complexity: config.opus_complexity,
                 ..EncoderOptions::default()
@@ -188,7 +193,7 @@ impl Sources {
                     let (file, length, _) = local.open(&path).map_err(|error| not_local(&error))?;
                     probe::open(Reader::File { file, length }, None, encoder)
                 };
-                self.block(open).await?
+                Self::block(&self.files, open).await?
             }
             ("http", _, Some(http)) => {
                 let url = Url::parse(&info.identifier).map_err(|_| {
@@ -221,11 +226,16 @@ impl Sources {
         mut source: Box<dyn PacketSource>,
         position_ms: u64,
     ) -> Result<Box<dyn PacketSource>, Box<Exception>> {
+        let threads = if source.waits() {
+            &self.servers
+        } else {
+            &self.files
+        };
         let seek = move || {
             source.seek(position_ms)?;
             Ok(source)
         };
-        self.block(seek).await
+        Self::block(threads, seek).await
     }
 
     async fn open_http(
@@ -249,7 +259,7 @@ impl Sources {
         reader.window().set_patience(Some(http.read_timeout()));
         reader.window().set_budget(Some(PROBE_BUDGET));
         let probe = move || probe::open(Reader::Http(reader), mime, encoder);
-        Ok((self.block(probe).await?, opened.live))
+        Ok((Self::block(&self.servers, probe).await?, opened.live))
     }
 
     async fn probe_http(
@@ -290,7 +300,7 @@ impl Sources {
             Err(LocalError::Missing) => Ok(None),
             Err(error) => Err(not_local(&error)),
         };
-        self.block(probe).await
+        Self::block(&self.files, probe).await
     }
 
     async fn search(&self, local: &Local, text: &str) -> LoadResult {
@@ -305,7 +315,7 @@ impl Sources {
             });
             Ok(tracks.collect::<Vec<_>>())
         };
-        match self.block(search).await {
+        match Self::block(&self.files, search).await {
             Ok(tracks) if tracks.is_empty() => LoadResult::Empty,
             Ok(tracks) => LoadResult::Search(tracks),
             Err(failure) => LoadResult::Error(*failure),
@@ -314,12 +324,12 @@ impl Sources {
 
     /// Runs what may wait for bytes on a thread that may wait.
     async fn block<T: Send + 'static>(
-        &self,
+        threads: &Arc<Semaphore>,
         work: impl FnOnce() -> Result<T, Box<Exception>> + Send + 'static,
     ) -> Result<T, Box<Exception>> {
         let late = || failure::of_fetch(&http::FetchError::TimedOut);
         let run = async {
-            let permit = Arc::clone(&self.blocking).acquire_owned().await;
+            let permit = Arc::clone(threads).acquire_owned().await;
             let permit = permit.expect("the semaphore is never closed");
             let done = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
@@ -332,6 +342,10 @@ impl Sources {
     }
 }
 
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "errors are boxed everywhere here"
+)]
 fn not_local(error: &LocalError) -> Box<Exception> {
     let severity = match error {
         LocalError::Missing | LocalError::NotAFile => Severity::Common,

@@ -51,7 +51,7 @@ pub async fn tick(app: Arc<App>, minutes: Arc<Mutex<Minutes>>) {
         for player in &players {
             player.handle_time();
             // Spread over the interval by player, so that not all are told at once.
-            if (second + player.id) % interval == 0 {
+            if (second + player.id).is_multiple_of(interval) {
                 player.tell_position();
             }
         }

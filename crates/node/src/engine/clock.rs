@@ -170,8 +170,8 @@ impl Clock {
                 let due = Duration::from_millis(next_ms);
                 let now = start.elapsed();
                 self.cursor_ms = next_ms;
-                if due > now {
-                    std::thread::sleep(due - now);
+                if let Some(left) = due.checked_sub(now) {
+                    std::thread::sleep(left);
                 }
             }
         }

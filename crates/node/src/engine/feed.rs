@@ -22,11 +22,14 @@ pub const TURN_PACKETS: usize = 8;
 /// happens before a source is handed to the pool.
 pub trait PacketSource: Send {
     /// Yields the next packet under `settings`.
-    fn next(&mut self, settings: &Settings) -> Step;
+    fn next(&mut self, settings: Settings) -> Step;
 
     /// Whether a turn can be taken without waiting for bytes. When it cannot, the source
     /// arranges that its [`Wake`] is called once it can.
     fn ready(&mut self) -> bool;
+
+    /// Whether its bytes may be late.
+    fn waits(&self) -> bool;
 
     /// Goes to another place, in milliseconds. May wait for bytes: never called by the pool.
     ///
@@ -83,6 +86,10 @@ impl std::fmt::Debug for Wake {
 
 /// What a source yields.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "packets are inline so that nothing allocates per packet"
+)]
 pub enum Step {
     /// The next packet.
     Packet(Packet),
@@ -319,7 +326,7 @@ impl Feed {
                     return Turn::Starved;
                 }
             }
-            match running.next(&settings) {
+            match running.next(settings) {
                 Step::Packet(packet) => {
                     packets
                         .push(packet)

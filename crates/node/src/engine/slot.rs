@@ -41,6 +41,10 @@ pub enum EventKind {
 
 /// What a tick sends.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "packets are inline so that nothing allocates on a tick"
+)]
 pub enum Tick {
     /// A packet of the track.
     Packet(Packet),

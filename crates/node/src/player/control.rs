@@ -214,9 +214,9 @@ impl Control {
         self.paused = paused;
         if self.track.is_some() {
             if paused {
-                self.playing.stop(sight)
+                self.playing.stop(sight);
             } else {
-                self.playing.start(sight)
+                self.playing.start(sight);
             }
         }
         self.effects.push_back(Effect::Pause(paused));

@@ -130,6 +130,7 @@ async fn apply(
         .and_then(|track| track.user_data.clone());
     let wish = wish(node, &update, user_data.clone(), kept).await?;
 
+    let changes_track = names_track(&update);
     let player = session.player_or_new(&node.app, guild_id);
     if let Some(voice) = update.voice {
         player
@@ -137,7 +138,6 @@ async fn apply(
             .await
             .map_err(|failed| Refusal::broken(failed.to_string()))?;
     }
-    let changes_track = names_track(&update.track, &update.encoded_track, &update.identifier);
     if !changes_track {
         if let Some(paused) = update.paused {
             player.pause(paused);
@@ -237,16 +237,11 @@ fn check(update: &UpdatePlayer) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn names_track(
-    track: &Option<backline_proto::lavalink::UpdateTrack>,
-    encoded: &Omissible<String>,
-    identifier: &Option<String>,
-) -> bool {
-    encoded.is_present()
-        || identifier.is_some()
-        || track
-            .as_ref()
-            .is_some_and(|track| track.encoded.is_present() || track.identifier.is_some())
+fn names_track(update: &UpdatePlayer) -> bool {
+    let nested = update.track.as_ref();
+    update.encoded_track.is_present()
+        || update.identifier.is_some()
+        || nested.is_some_and(|track| track.encoded.is_present() || track.identifier.is_some())
 }
 
 async fn wish(

@@ -1,5 +1,10 @@
 //! Why a track cannot be loaded or played, in the words that clients show.
 
+#![expect(
+    clippy::unnecessary_box_returns,
+    reason = "exceptions are large, so results carry them boxed"
+)]
+
 use backline_proto::lavalink::{Exception, Severity};
 
 use super::http::FetchError;

@@ -80,6 +80,14 @@ impl Http {
         } else {
             Reach::Public
         };
+        Self::within(reach, config, metrics)
+    }
+
+    fn within(
+        reach: Reach,
+        config: &config::node::HttpSource,
+        metrics: &NodeMetrics,
+    ) -> reqwest::Result<Self> {
         let read_timeout = Duration::from_millis(config.read_timeout_ms.into());
         let roots = rustls::RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -258,3 +266,78 @@ fn strong_tag(headers: &HeaderMap) -> Option<String> {
 
 /// Used by the filler, which lives in its own file.
 pub(crate) type SharedWindow = Arc<Window>;
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::engine::pool::Pool;
+
+    /// Answers one request at a loopback address.
+    async fn server(address: Ipv4Addr, answer: String) -> u16 {
+        let listener = TcpListener::bind((address, 0)).await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut request = [0; 4_096];
+            let _length = stream.read(&mut request).await.expect("a request");
+            stream.write_all(answer.as_bytes()).await.expect("sent");
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn a_redirect_from_an_allowed_address_to_a_refused_one_is_refused() {
+        let _other_test = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let (here, there) = (Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2));
+        let secret = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret".to_owned();
+        let hidden = server(there, secret.clone()).await;
+        let (pool, _) = Pool::start(0, Vec::new()).expect("no threads, no failure");
+        let config = config::node::HttpSource::default();
+        for (reach, refused) in [
+            (Reach::Only(IpAddr::V4(here)), true),
+            (Reach::Everywhere, false),
+        ] {
+            let http = Http::within(reach, &config, &NodeMetrics::default()).expect("a client");
+            let moved = format!(
+                "HTTP/1.1 302 Found\r\nLocation: http://{there}:{hidden}/\r\nContent-Length: 0\r\n\r\n"
+            );
+            let port = server(here, moved).await;
+            let url = format!("http://{here}:{port}/").parse().expect("a URL");
+            let opened = http.open(&url, Wake::new(&pool)).await;
+            match opened {
+                Err(FetchError::Refused(UrlRefused::Private)) => assert!(refused),
+                Ok(_) => assert!(!refused),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_are_read_as_servers_write_them() {
+        let read = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                header::CONTENT_RANGE,
+                header::HeaderValue::from_static(text),
+            );
+            content_range(&headers)
+        };
+        assert_eq!(read("bytes 5-9/10"), Some((5, Some(10))));
+        assert_eq!(read("bytes 5-9/*"), Some((5, None)));
+        for broken in [
+            "",
+            "bytes */10",
+            "5-9/10",
+            "bytes x-9/10",
+            "bytes 5/10",
+            "bytes",
+        ] {
+            assert_eq!(read(broken), None, "{broken}");
+        }
+    }
+}

@@ -32,15 +32,19 @@ impl Piped {
         }
     }
 
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "errors are boxed everywhere here"
+    )]
     fn failed(&self, error: &dyn std::error::Error) -> Box<Exception> {
         failure::of_stream(self.supply.failure().unwrap_or_else(|| chain(error)))
     }
 }
 
 impl PacketSource for Piped {
-    fn next(&mut self, settings: &Settings) -> Step {
-        if self.settings != Some(*settings) {
-            self.settings = Some(*settings);
+    fn next(&mut self, settings: Settings) -> Step {
+        if self.settings != Some(settings) {
+            self.settings = Some(settings);
             self.pipeline.set_gain(settings.gain);
         }
         let mut opus = OpusFrame::empty();
@@ -58,6 +62,10 @@ impl PacketSource for Piped {
             },
             Next::Failed(error) => Step::Failed(self.failed(&error)),
         }
+    }
+
+    fn waits(&self) -> bool {
+        self.supply.is_remote()
     }
 
     fn ready(&mut self) -> bool {

@@ -81,6 +81,10 @@ impl Probed {
     }
 }
 
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "errors are boxed everywhere here"
+)]
 fn web_page() -> Box<Exception> {
     let message = "The URL leads to a web page, not to audio";
     failure::exception(Severity::Common, message, "the server answered with HTML")

@@ -52,6 +52,11 @@ impl Reader {
 }
 
 impl Supply {
+    /// Whether bytes come from a server.
+    pub fn is_remote(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether `bytes` can be read without waiting; if not, the feed is woken when they can.
     pub fn ready(&self, bytes: u64) -> bool {
         self.0.as_ref().is_none_or(|window| window.ready(bytes))

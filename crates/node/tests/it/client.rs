@@ -46,11 +46,13 @@ pub fn assets() -> PathBuf {
 
 pub fn test_config() -> config::Node {
     let _other_test = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut config = config::Node::default();
-    config.bind = "127.0.0.1:0".parse().unwrap();
-    config.clock_threads = 1;
-    config.encode_threads = 2;
-    config.player_update_interval_s = 1;
+    let mut config = config::Node {
+        bind: "127.0.0.1:0".parse().unwrap(),
+        clock_threads: 1,
+        encode_threads: 2,
+        player_update_interval_s: 1,
+        ..config::Node::default()
+    };
     config.local.root = Some(assets());
     config.voice.plaintext_loopback = true;
     config

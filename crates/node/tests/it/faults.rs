@@ -75,7 +75,7 @@ async fn every_bad_url_is_a_clear_error() {
         (web.url("/json"), "common", "Unknown file format"),
         (web.url("/empty"), "common", "Unknown file format"),
         (web.url("/circle"), "suspicious", "circles"),
-        (web.url("/to-file"), "common", "must not be played"),
+        (web.url("/to-file"), "common", "Only http and https"),
         (web.url("/silent"), "suspicious", "in time"),
         (web.url("/stalls-at-once"), "", ""),
         (web.url("/ogg-cut-in-its-head"), "", ""),
@@ -118,7 +118,7 @@ async fn private_addresses_are_refused_directly_by_name_and_by_redirect() {
         let body = node.load(&url).await;
         assert_eq!(body["loadType"], "error", "{url}: {body}");
         assert_eq!(
-            body["data"]["message"], "That URL must not be played",
+            body["data"]["message"], "That link leads into a private network, which is not allowed",
             "{url}"
         );
     }
@@ -158,7 +158,7 @@ async fn files_come_over_http_as_they_are_even_through_broken_connections() {
             "{path}: {} frames",
             heard.len()
         );
-        if path.ends_with(".opus") {
+        if path != "/file.webm" {
             let first = reference.get_or_insert_with(|| heard.clone());
             assert!(*first == heard, "{path} is heard as the file is");
         }

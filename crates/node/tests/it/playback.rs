@@ -147,7 +147,7 @@ async fn seek_goes_to_the_frame_that_was_asked_for() {
         let first = sound(&mut listener).await;
         assert_eq!(first.opus, packets[0]);
         for seconds in [30, 5, 0] {
-            let position = seconds * 1_000;
+            let (position, name) = (seconds * 1_000, guild.to_string());
             let (_, body) = node
                 .patch(&player(&session, guild), json!({"position": position}))
                 .await;
@@ -155,7 +155,7 @@ async fn seek_goes_to_the_frame_that_was_asked_for() {
             socket
                 .until("update", |message| {
                     message["op"] == "playerUpdate"
-                        && message["guildId"] == guild.to_string()
+                        && message["guildId"] == name
                         && message["state"]["position"] == position
                 })
                 .await;

@@ -34,7 +34,8 @@ fn sides(values: &[f32]) -> [Vec<f32>; 2] {
 /// Decodes what was heard.
 fn decode(frames: &[HeardFrame]) -> [Vec<f32>; 2] {
     let mut decoder = Decoder::new().unwrap();
-    let mut out = Box::new([0.0; MAX_PACKET_VALUES]);
+    let out = vec![0.0; MAX_PACKET_VALUES].into_boxed_slice();
+    let mut out: Box<[f32; MAX_PACKET_VALUES]> = out.try_into().unwrap();
     let mut values = Vec::new();
     for frame in frames.iter().filter(|frame| frame.opus.as_ref() != SILENCE) {
         let count = decoder.decode(&frame.opus, &mut out).unwrap();

@@ -22,7 +22,7 @@ struct Numbers {
 }
 
 impl PacketSource for Numbers {
-    fn next(&mut self, _: &Settings) -> Step {
+    fn next(&mut self, _: Settings) -> Step {
         if self.left == 0 {
             return Step::End;
         }
@@ -34,6 +34,10 @@ impl PacketSource for Numbers {
         };
         self.next += 1;
         Step::Packet(packet)
+    }
+
+    fn waits(&self) -> bool {
+        false
     }
 
     fn ready(&mut self) -> bool {

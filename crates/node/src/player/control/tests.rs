@@ -358,7 +358,7 @@ fn frame_counts_mean_something_only_after_a_whole_minute_without_a_gap() {
     assert!(bench.control.is_usable_since(start));
     assert!(!bench.control.is_usable_since(start - 1));
     bench.wait(10_000);
-    bench.after(|control, now| control.handle_stop(now));
+    bench.after(Control::handle_stop);
     assert!(!bench.control.is_usable_since(start));
     bench.wait(100);
     bench.after(|control, now| control.handle_play(play("b"), now));

@@ -284,7 +284,7 @@ impl WindowReader {
         &self.window
     }
 
-    fn read_now(&self, state: &mut State, into: &mut [u8]) -> usize {
+    fn read_now(state: &mut State, into: &mut [u8]) -> usize {
         let mut at = state.start;
         for chunk in &state.chunks {
             let next = at + chunk.len() as u64;
@@ -317,7 +317,7 @@ impl Read for WindowReader {
         loop {
             let inside = state.read >= state.start;
             let count = if inside {
-                self.read_now(&mut state, &mut into[..limit])
+                Self::read_now(&mut state, &mut into[..limit])
             } else {
                 0
             };
