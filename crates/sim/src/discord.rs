@@ -15,6 +15,7 @@ mod options;
 mod refusal;
 mod rest;
 mod script;
+mod secret;
 pub(crate) mod world;
 
 use std::{
@@ -241,6 +242,11 @@ impl Discord {
     /// Returns what happened so far.
     pub fn journal(&self) -> Journal {
         self.shared.world().journal.clone()
+    }
+
+    /// Looks at what happened so far without copying it.
+    pub fn with_journal<T>(&self, look: impl FnOnce(&Journal) -> T) -> T {
+        look(&self.shared.world().journal)
     }
 
     /// Returns the fault injection.

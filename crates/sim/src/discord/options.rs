@@ -12,7 +12,6 @@ use crate::voice::VoiceOptions;
 /// How the simulated Discord is started.
 ///
 /// The default is what a test wants: free ports, one bot with a made-up token, no guilds.
-#[derive(Debug)]
 pub struct Options {
     /// Address all ports are bound to.
     pub ip: IpAddr,
@@ -34,6 +33,23 @@ pub struct Options {
     pub voice: VoiceOptions,
     /// More routes on the same port, such as a page that shows the world.
     pub extra: ExtraRoutes,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("ip", &self.ip)
+            .field("port", &self.port)
+            .field("bot_name", &self.bot_name)
+            .field("token", &self.token.as_ref().map(|_| "[redacted]"))
+            .field("guilds", &self.guilds)
+            .field("human", &self.human)
+            .field("privileged_intents", &self.privileged_intents)
+            .field("limits", &self.limits)
+            .field("voice", &self.voice)
+            .field("extra", &self.extra)
+            .finish()
+    }
 }
 
 impl Default for Options {

@@ -74,7 +74,7 @@ impl Discord {
         Bot {
             application: id,
             user: application.bot,
-            token: application.token.clone(),
+            token: application.token.expose().to_owned(),
         }
     }
 
@@ -142,6 +142,19 @@ impl Discord {
         self.shared.world().message(channel, id).ok().cloned()
     }
 
+    /// Returns the direct message channel of a person and the first bot.
+    ///
+    /// # Errors
+    /// `Refused` if there is no such person.
+    pub fn direct_channel(&self, person: UserId) -> Result<ChannelId, ScriptError> {
+        let bot = self.bot().user;
+        let opened = self.shared.world().open_direct(bot, person);
+        opened.map_err(|refusal| ScriptError::Refused {
+            what: "the direct message channel".to_owned(),
+            why: refusal.message,
+        })
+    }
+
     /// Lets a person write a message.
     pub fn say(
         &self,
@@ -181,20 +194,15 @@ impl Discord {
     pub fn commands(&self, guild: Option<GuildId>) -> Vec<Value> {
         let world = self.shared.world();
         let application = self.shared.first_bot;
-        let mut list = Vec::new();
-        for scope in [None, guild] {
-            if scope.is_none() && !list.is_empty() {
-                break;
-            }
-            if let Ok(Some(commands)) = world.commands(application, scope) {
-                list.extend(
-                    commands
-                        .values()
-                        .map(|command| command.json(application, scope, true)),
-                );
-            }
-        }
-        list
+        let scopes = [None].into_iter().chain(guild.map(Some));
+        scopes
+            .filter_map(|scope| Some((scope, world.commands(application, scope).ok()??)))
+            .flat_map(|(scope, commands)| {
+                commands
+                    .values()
+                    .map(move |command| command.json(application, scope, true))
+            })
+            .collect()
     }
 }
 

@@ -545,3 +545,27 @@ async fn faults_reach_the_connection() {
         .await
         .expect("both are written down");
 }
+
+#[tokio::test]
+async fn ten_thousand_guilds_arrive_over_sixteen_shards() {
+    let discord = start(Options {
+        guilds: 10_000,
+        limits: quick(),
+        ..Options::default()
+    })
+    .await;
+    let (mut promised, mut arrived) = (0, 0);
+    for shard in 0..16 {
+        let query = "v=10&encoding=json&compress=zstd-stream";
+        let mut gateway = Gateway::connect_with(&discord, query).await;
+        gateway
+            .identify(&discord.token(), json!({"shard": [shard, 16]}))
+            .await;
+        let ready = gateway.event("READY").await;
+        promised += ready["guilds"].as_array().map_or(0, Vec::len);
+        if shard < 2 {
+            arrived += gateway.pending().await.len();
+        }
+    }
+    assert_eq!((promised, arrived), (10_000, 1_250));
+}

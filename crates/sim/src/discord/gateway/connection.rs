@@ -299,7 +299,7 @@ impl Connection {
                     sequence,
                 },
                 None,
-            ) => self.resume(&token, session, sequence).await,
+            ) => self.resume(token.expose(), session, sequence).await,
             (_, None) => ControlFlow::Break(closed(Close::NotAuthenticated)),
             (Payload::Presence(presence), Some(id)) => {
                 if let Some(session) = self.shared.world().sessions.get_mut(&id) {
@@ -347,7 +347,7 @@ impl Connection {
     /// Begins a session; `None` if the client identifies too fast.
     fn start(&self, identify: Identify) -> Result<Option<String>, Close> {
         let mut world = self.shared.world();
-        let token = identify.token.trim_start_matches("Bot ");
+        let token = identify.token.expose().trim_start_matches("Bot ");
         let application = *world.tokens.get(token).ok_or(Close::AuthenticationFailed)?;
         let owner = world
             .application(application)

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::discord::secret::Secret;
+
 /// Why a connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Close {
@@ -53,7 +55,7 @@ pub(crate) enum Payload {
         self_deaf: bool,
     },
     Resume {
-        token: String,
+        token: Secret,
         session: String,
         sequence: u64,
     },
@@ -63,22 +65,12 @@ pub(crate) enum Payload {
 }
 
 /// IDENTIFY.
-#[derive(Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Identify {
-    pub(crate) token: String,
+    pub(crate) token: Secret,
     pub(crate) shard: (u64, u64),
     pub(crate) intents: u64,
     pub(crate) presence: Value,
-}
-
-impl std::fmt::Debug for Identify {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identify")
-            .field("token", &"[redacted]")
-            .field("shard", &self.shard)
-            .field("intents", &self.intents)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Reads a payload.
@@ -104,7 +96,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Payload, Close> {
         3 => presence(data).map(Payload::Presence),
         4 => voice(data),
         6 => Ok(Payload::Resume {
-            token: text(data, "token")?,
+            token: Secret::new(text(data, "token")?),
             session: text(data, "session_id")?,
             sequence: data["seq"].as_u64().ok_or(Close::DecodeError)?,
         }),
@@ -121,7 +113,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Payload, Close> {
 }
 
 fn identify(data: &Value) -> Result<Identify, Close> {
-    let token = text(data, "token")?;
+    let token = Secret::new(text(data, "token")?);
     if !data.get("properties").is_some_and(Value::is_object) {
         return Err(Close::DecodeError);
     }

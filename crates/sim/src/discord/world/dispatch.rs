@@ -122,6 +122,13 @@ impl World {
         };
         let bot = owner.bot;
         for all_members in [false, true] {
+            let is_wanted = self.sessions.values().any(|session| {
+                session.application == application
+                    && (session.intents & GUILD_MEMBERS != 0) == all_members
+            });
+            if !is_wanted {
+                continue;
+            }
             let Some(json) = self.guild_create_json(guild, bot, all_members) else {
                 return;
             };

@@ -24,6 +24,7 @@ use crate::discord::{
     id::{ApplicationId, ChannelId, GuildId, InteractionId, MessageId, UserId},
     journal::Entry,
     refusal::{Errors, Refusal},
+    secret::Secret,
 };
 
 /// An interaction and what became of it.
@@ -35,7 +36,7 @@ pub(crate) struct Interaction {
     pub(crate) user: UserId,
     pub(crate) guild: Option<GuildId>,
     pub(crate) channel: ChannelId,
-    token: String,
+    token: Secret,
     sent_us: u64,
     pub(crate) acknowledged: Option<Acknowledged>,
     expiry_told: bool,
@@ -164,7 +165,7 @@ impl World {
                 user: new.user,
                 guild,
                 channel: new.channel,
-                token,
+                token: Secret::new(token),
                 sent_us: self.clock.now_us(),
                 acknowledged: None,
                 expiry_told: false,
@@ -206,7 +207,7 @@ impl World {
             .get(&id)
             .ok_or_else(Refusal::unknown_interaction)?;
         let after = Duration::from_micros(now.saturating_sub(interaction.sent_us));
-        if interaction.token != token {
+        if interaction.token.expose() != token {
             return Err(Refusal::unknown_interaction());
         }
         if interaction.acknowledged.is_some() {
@@ -461,7 +462,7 @@ impl World {
                 break;
             }
             let gone = first.remove();
-            self.interaction_tokens.remove(&gone.token);
+            self.interaction_tokens.remove(gone.token.expose());
         }
         let failed: Vec<(InteractionId, ChannelId, UserId)> = self
             .interactions

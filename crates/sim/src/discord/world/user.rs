@@ -12,6 +12,7 @@ use super::{World, command::Command};
 use crate::discord::{
     id::{ApplicationId, CommandId, GuildId, UserId},
     refusal::Refusal,
+    secret::Secret,
 };
 
 /// A person or a bot.
@@ -63,12 +64,12 @@ impl User {
 }
 
 /// An application with its bot.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Application {
     pub(crate) id: ApplicationId,
     pub(crate) name: String,
     pub(crate) bot: UserId,
-    pub(crate) token: String,
+    pub(crate) token: Secret,
     pub(crate) public_key: String,
     pub(crate) privileged_intents: u64,
     pub(crate) global_commands: BTreeMap<CommandId, Command>,
@@ -76,16 +77,6 @@ pub(crate) struct Application {
     /// Commands created per scope today; 200 are allowed.
     pub(crate) created_today: BTreeMap<Option<GuildId>, u32>,
     pub(crate) description: String,
-}
-
-impl std::fmt::Debug for Application {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Application")
-            .field("id", &self.id)
-            .field("name", &self.name)
-            .field("token", &"[redacted]")
-            .finish_non_exhaustive()
-    }
 }
 
 impl Application {
@@ -149,7 +140,7 @@ impl World {
                 id,
                 name: name.to_owned(),
                 bot,
-                token,
+                token: Secret::new(token),
                 public_key: format!("{:032x}{:032x}", rng.random::<u128>(), rng.random::<u128>()),
                 privileged_intents,
                 global_commands: BTreeMap::new(),
@@ -166,9 +157,10 @@ impl World {
         let Some(application) = self.applications.get_mut(&id) else {
             return;
         };
-        self.tokens.remove(&application.token);
-        application.token = make_token(id);
-        self.tokens.insert(application.token.clone(), id);
+        self.tokens.remove(application.token.expose());
+        let token = make_token(id);
+        application.token = Secret::new(token.clone());
+        self.tokens.insert(token, id);
     }
 
     /// Writes an application as its own bot sees it.
