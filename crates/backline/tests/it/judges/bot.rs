@@ -54,7 +54,8 @@ pub(crate) struct Bot {
 /// One line of a judge's report.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Step {
-    pub(crate) step: String,
+    #[serde(rename = "step")]
+    name: String,
     ok: bool,
     error: Option<String>,
     pub(crate) library: Option<String>,
@@ -114,8 +115,8 @@ impl Bot {
     pub(crate) async fn did(&mut self, expected: &str) -> Step {
         let line = match timeout(PATIENCE, self.steps.next_line()).await {
             Ok(line) => line.expect("the judge's stdout can be read"),
-            Err(_) => panic!(
-                "the judge never did `{expected}`: {}",
+            Err(elapsed) => panic!(
+                "the judge never did `{expected}` ({elapsed}): {}",
                 self.last_words().await
             ),
         };
@@ -131,10 +132,10 @@ impl Bot {
         assert!(
             step.ok,
             "the judge refuses the simulator at `{}`: {}",
-            step.step,
+            step.name,
             step.error.as_deref().unwrap_or("no reason given")
         );
-        assert_eq!(step.step, expected, "the judge reports its steps in order");
+        assert_eq!(step.name, expected, "the judge reports its steps in order");
         step
     }
 
