@@ -4,6 +4,7 @@
 
 mod call;
 mod client;
+mod encryption;
 mod faults;
 mod playback;
 mod protocol;
