@@ -1,14 +1,37 @@
 //! The end of a node.
 
-use crate::call::{self, sound, voice_server};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::call::{self, player, sound, until_silence, voice_server};
 use crate::client::{TestNode, test_config};
 
-/// Returns the names of this process's threads.
-fn threads() -> Vec<String> {
+/// Returns name and voluntary context switches of each of this process's threads.
+fn threads() -> Vec<(String, u64)> {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    tasks
-        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok())
-        .map(|name| name.trim().to_owned())
+    let status =
+        tasks.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).ok());
+    let field = |status: &str, name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_default().trim().to_owned()
+    };
+    status
+        .map(|status| {
+            let switches = field(&status, "voluntary_ctxt_switches:")
+                .parse()
+                .unwrap_or(0);
+            (field(&status, "Name:"), switches)
+        })
+        .collect()
+}
+
+/// Returns the switches of all threads of that name.
+fn named(name: &str) -> Vec<u64> {
+    threads()
+        .into_iter()
+        .filter(|(other, _)| other == name)
+        .map(|(_, switches)| switches)
         .collect()
 }
 
@@ -50,29 +73,34 @@ async fn a_taken_address_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn threads_are_as_many_as_configured_and_players_add_none() {
+async fn players_add_no_threads_and_cost_nothing_while_they_are_paused() {
+    // More threads than any other test has, so that the last ones are surely ours.
     let mut config = test_config();
-    config.clock_threads = 3;
-    config.encode_threads = 2;
+    config.clock_threads = 9;
+    config.encode_threads = 6;
     let node = TestNode::start_with(config).await;
     let voice = voice_server().await;
     let (_socket, session) = node.connect().await;
-    // Other tests of this process have engines of their own, so only the growth is counted.
     let mut listeners = Vec::new();
-    for guild in 1..=20 {
+    for guild in 1..=18 {
         listeners.push(call::play(&node, &session, &voice, guild, "music/rain.webm").await);
     }
     for listener in &mut listeners {
         sound(listener).await;
     }
-    let names = threads();
-    let count = |start: &str| names.iter().filter(|name| name.starts_with(start)).count();
-    assert!((3..60).contains(&count("clock-")), "{names:?}");
-    assert!(
-        names
-            .iter()
-            .all(|name| name != "clock-3" && name != "encode-2"),
-        "{names:?}"
-    );
+    let counts = ["clock-8", "clock-9", "encode-5", "encode-6"].map(|name| named(name).len());
+    assert_eq!(counts, [1, 0, 1, 0], "{:?}", threads());
+    for (guild, listener) in (1..).zip(&mut listeners) {
+        node.patch(&player(&session, guild), json!({"paused": true}))
+            .await;
+        until_silence(listener, 5).await;
+    }
+    let wakes = || [named("clock-8")[0], named("encode-5")[0]];
+    // The tick after the last silence may still be under way.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let before = wakes();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let after = wakes();
+    assert_eq!(after, before, "threads that have nothing to do sleep");
     node.stop().await;
 }
