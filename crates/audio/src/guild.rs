@@ -311,7 +311,6 @@ impl Guild {
             }
             PlayerNews::Event(event) => *event,
         };
-        tracing::info!(event = ?event, "XXX");
         match event {
             Event::TrackStart { track, .. } => {
                 if let Some(play) = play_of(&track) {

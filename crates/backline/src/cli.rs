@@ -8,7 +8,12 @@ use clap::{Args, Parser, Subcommand};
 
 /// Runs Discord bots in production, and proves that they are ready for it.
 #[derive(Debug, Parser)]
-#[command(version, about, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    version,
+    about,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -91,7 +96,9 @@ pub enum Config {
 
 /// Parses `20s`, `2m`, `1h` or a plain number of seconds, from 1 s to 24 h.
 fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let seconds_per_unit = match unit {
         "" | "s" => 1,
@@ -99,7 +106,9 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600,
         _ => return Err("expected a number with s, m or h, such as 20s".into()),
     };
-    let number: u64 = number.parse().map_err(|_| "expected a number with s, m or h, such as 20s".to_owned())?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "expected a number with s, m or h, such as 20s".to_owned())?;
     match number.checked_mul(seconds_per_unit) {
         Some(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("expected 1s to 24h".into()),
@@ -130,7 +139,11 @@ mod tests {
             ("20 s", None),
             ("99999999999999999999s", None),
         ] {
-            assert_eq!(duration(text).ok().map(|d| d.as_secs()), expected, "{text:?}");
+            assert_eq!(
+                duration(text).ok().map(|d| d.as_secs()),
+                expected,
+                "{text:?}"
+            );
         }
     }
 }

@@ -23,9 +23,14 @@ fn main() -> ExitCode {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&anyhow::Error::new(error).context("starting the async runtime")),
+        Err(error) => {
+            return fail(&anyhow::Error::new(error).context("starting the async runtime"));
+        }
     };
     let result = runtime.block_on(command::execute(arguments.command, environment));
     // A blocking read of a dead disk must not keep the process alive.
@@ -37,7 +42,10 @@ fn main() -> ExitCode {
 }
 
 /// Says what went wrong, with every cause, on standard error.
-#[expect(clippy::print_stderr, reason = "the last word of a command-line program")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the last word of a command-line program"
+)]
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("backline: {error:#}");
     ExitCode::FAILURE

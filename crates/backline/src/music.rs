@@ -12,11 +12,15 @@ struct Music;
 
 /// Writes all tunes into `folder`, which must exist, and returns their file names, sorted.
 pub fn unpack(folder: &Path) -> anyhow::Result<Vec<String>> {
-    let mut names: Vec<String> = Music::iter().map(Cow::into_owned).filter(|name| !name.ends_with(".md")).collect();
+    let mut names: Vec<String> = Music::iter()
+        .map(Cow::into_owned)
+        .filter(|name| !name.ends_with(".md"))
+        .collect();
     names.sort();
     for name in &names {
         let file = Music::get(name).with_context(|| format!("the binary lacks the tune {name}"))?;
-        std::fs::write(folder.join(name), &file.data).with_context(|| format!("writing the tune {name}"))?;
+        std::fs::write(folder.join(name), &file.data)
+            .with_context(|| format!("writing the tune {name}"))?;
     }
     Ok(names)
 }

@@ -15,13 +15,13 @@ use secrecy::SecretString;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
-/// Gateway, audio and node of one process.
+/// Gateway, audio and node of one process; those that run so far.
 #[derive(Debug)]
 pub struct Platform {
     services: Services,
     node: Option<(RunningNode, DropGuard)>,
-    audio: (RunningAudio, DropGuard),
-    gateway: (RunningGateway, DropGuard),
+    audio: Option<(RunningAudio, DropGuard)>,
+    gateway: Option<(RunningGateway, DropGuard)>,
     parts: Parts,
     drain_timeout: Duration,
 }
@@ -37,41 +37,81 @@ impl Platform {
     /// Starts the node (unless external ones are configured), then audio, then the gateway.
     ///
     /// # Errors
-    /// Says which role did not start; those that did end.
+    /// Says which role did not start; those that did are drained before it returns.
     pub async fn start(
         config: &Config,
         metrics: &Metrics,
         health: &Health,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
-        let parts = Parts { audio: health.component("audio"), gateway: health.component("gateway") };
-        let services = Services::open(&config.store).await.context("opening the store")?;
-        let (node, nodes) = if config.audio.nodes.is_empty() {
-            let (node, stop, address) = start_node(&config.node, metrics).await?;
-            (Some((node, stop)), vec![address])
-        } else {
-            (None, config.audio.nodes.iter().map(external).collect::<anyhow::Result<_>>()?)
+        let parts = Parts {
+            audio: health.component("audio"),
+            gateway: health.component("gateway"),
         };
-
-        let stop = CancellationToken::new();
-        let audio = backline_audio::start(&config.audio, nodes, services.clone(), metrics, stop.clone())
+        let services = Services::open(&config.store)
             .await
-            .context("starting the role audio")?;
-        let audio = (audio, stop.drop_guard());
-
-        let stop = CancellationToken::new();
-        let gateway = tokio::select! {
-            started = backline_gateway::start(&config.discord, services.clone(), metrics, stop.clone()) => {
-                started.context("starting the role gateway")?
-            }
-            () = shutdown.cancelled() => return Err(anyhow!("stopped while starting")),
-        };
-        let gateway = (gateway, stop.drop_guard());
+            .context("opening the store")?;
         let drain_timeout = Duration::from_secs(u64::from(config.process.drain_timeout_s));
-        Ok(Self { services, node, audio, gateway, parts, drain_timeout })
+        let mut platform = Self {
+            services,
+            node: None,
+            audio: None,
+            gateway: None,
+            parts,
+            drain_timeout,
+        };
+        let started = tokio::select! {
+            started = platform.start_roles(config, metrics) => started,
+            () = shutdown.cancelled() => Err(anyhow!("stopped while starting")),
+        };
+        if let Err(error) = started {
+            // The first error is the one that matters.
+            let _also = platform.drain().await;
+            return Err(error);
+        }
+        Ok(platform)
     }
 
-    /// Watches the roles until `shutdown`, or until one of them has ended for good.
+    async fn start_roles(&mut self, config: &Config, metrics: &Metrics) -> anyhow::Result<()> {
+        let nodes = if config.audio.nodes.is_empty() {
+            let (node, stop, address) = start_node(&config.node, metrics).await?;
+            self.node = Some((node, stop));
+            vec![address]
+        } else {
+            config
+                .audio
+                .nodes
+                .iter()
+                .map(external)
+                .collect::<anyhow::Result<_>>()?
+        };
+
+        let stop = CancellationToken::new();
+        let audio = backline_audio::start(
+            &config.audio,
+            nodes,
+            self.services.clone(),
+            metrics,
+            stop.clone(),
+        )
+        .await
+        .context("starting the role audio")?;
+        self.audio = Some((audio, stop.drop_guard()));
+
+        let stop = CancellationToken::new();
+        let gateway = backline_gateway::start(
+            &config.discord,
+            self.services.clone(),
+            metrics,
+            stop.clone(),
+        )
+        .await
+        .context("starting the role gateway")?;
+        self.gateway = Some((gateway, stop.drop_guard()));
+        Ok(())
+    }
+
+    /// Watches the roles until `shutdown`, or until the gateway has ended for good.
     pub async fn watch(&self, shutdown: &CancellationToken) {
         let mut ticks = tokio::time::interval(WATCH);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -80,16 +120,14 @@ impl Platform {
                 () = shutdown.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            if self.gateway.0.has_stopped() {
-                return;
+            match &self.audio {
+                Some((audio, _)) if audio.is_ready() => self.parts.audio.ready(),
+                _ => self.parts.audio.down("no node is connected"),
             }
-            if self.audio.0.is_ready() {
-                self.parts.audio.ready();
-            } else {
-                self.parts.audio.down("no node is connected");
-            }
-            if self.gateway.0.is_ready() {
-                self.parts.gateway.ready();
+            match &self.gateway {
+                Some((gateway, _)) if gateway.has_stopped() => return,
+                Some((gateway, _)) if gateway.is_ready() => self.parts.gateway.ready(),
+                _ => {}
             }
         }
     }
@@ -101,12 +139,24 @@ impl Platform {
     /// # Errors
     /// Why the gateway stopped although nobody asked it to.
     pub async fn drain(self) -> Result<(), GatewayError> {
-        let Self { services, node, audio, gateway, drain_timeout, .. } = self;
+        let Self {
+            services,
+            node,
+            audio,
+            gateway,
+            drain_timeout,
+            ..
+        } = self;
         let drain = async {
-            drop(gateway.1);
-            let ended = gateway.0.stopped().await;
-            drop(audio.1);
-            audio.0.stopped().await;
+            let mut ended = Ok(());
+            if let Some((gateway, stop)) = gateway {
+                drop(stop);
+                ended = gateway.stopped().await;
+            }
+            if let Some((audio, stop)) = audio {
+                drop(stop);
+                audio.stopped().await;
+            }
             if let Some((node, stop)) = node {
                 drop(stop);
                 node.stopped().await;
@@ -115,7 +165,10 @@ impl Platform {
         };
         let ended = tokio::time::timeout(drain_timeout, drain).await;
         if ended.is_err() {
-            tracing::warn!(drain_timeout_s = drain_timeout.as_secs(), "drain did not end in time");
+            tracing::warn!(
+                drain_timeout_s = drain_timeout.as_secs(),
+                "drain did not end in time"
+            );
         }
         services.close().await;
         ended.unwrap_or(Ok(()))
@@ -140,13 +193,27 @@ async fn start_node(
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
     let url = Url::parse(&format!("http://{address}")).context("writing the node's address")?;
-    Ok((node, stop.drop_guard(), NodeAddress { name: "internal".into(), url, password }))
+    Ok((
+        node,
+        stop.drop_guard(),
+        NodeAddress {
+            name: "internal".into(),
+            url,
+            password,
+        },
+    ))
 }
 
 fn external(node: &config::ExternalNode) -> anyhow::Result<NodeAddress> {
-    let password =
-        node.password.clone().with_context(|| format!("the node `{}` has no password: set `password`", node.name))?;
-    Ok(NodeAddress { name: node.name.clone(), url: node.url.clone(), password })
+    let password = node
+        .password
+        .clone()
+        .with_context(|| format!("the node `{}` has no password: set `password`", node.name))?;
+    Ok(NodeAddress {
+        name: node.name.clone(),
+        url: node.url.clone(),
+        password,
+    })
 }
 
 /// How often `/readyz` is brought up to date.

@@ -8,7 +8,11 @@ use super::Environment;
 use crate::cli::Config;
 
 /// Prints the example, or checks a configuration: exit code 0 when it is good, 1 when not.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command's whole purpose is to print")]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the command's whole purpose is to print"
+)]
 pub fn execute(command: &Config, environment: Environment) -> ExitCode {
     match command {
         Config::Example => {

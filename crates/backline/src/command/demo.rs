@@ -23,9 +23,14 @@ use crate::platform::Platform;
 
 /// Runs for a person until SIGTERM or SIGINT, or for a scripted listener until it is done.
 pub async fn execute(arguments: Demo) -> anyhow::Result<ExitCode> {
-    telemetry::init(&Process { log: arguments.log.clone(), ..Process::default() })?;
+    telemetry::init(&Process {
+        log: arguments.log.clone(),
+        ..Process::default()
+    })?;
     let lifecycle = Lifecycle::new();
-    lifecycle.listen_for_signals().context("listening for signals")?;
+    lifecycle
+        .listen_for_signals()
+        .context("listening for signals")?;
     let folder = Folder::make()?;
     let tunes = music::unpack(&folder.music())?;
     let discord = start_discord(&arguments, &folder.path).await?;
@@ -68,7 +73,10 @@ async fn start_discord(arguments: &Demo, folder: &Path) -> anyhow::Result<Discor
         port,
         guilds: 1,
         human: Some("you".into()),
-        voice: VoiceOptions { ca_file: Some(folder.join(CA_FILE)), ..VoiceOptions::default() },
+        voice: VoiceOptions {
+            ca_file: Some(folder.join(CA_FILE)),
+            ..VoiceOptions::default()
+        },
         extra: extra_routes(ChatOptions {
             suggestions: SUGGESTIONS.iter().map(|line| (*line).to_owned()).collect(),
             ..ChatOptions::default()
@@ -76,10 +84,14 @@ async fn start_discord(arguments: &Demo, folder: &Path) -> anyhow::Result<Discor
         ..Options::default()
     };
     // A scripted listener needs no well-known address.
-    let port = if arguments.headless { 0 } else { arguments.port };
-    Discord::start(options(port))
-        .await
-        .with_context(|| format!("starting the simulated Discord; is port {port} taken? --port 0 takes a free one"))
+    let port = if arguments.headless {
+        0
+    } else {
+        arguments.port
+    };
+    Discord::start(options(port)).await.with_context(|| {
+        format!("starting the simulated Discord; is port {port} taken? --port 0 takes a free one")
+    })
 }
 
 /// The bot of the demo: all in one folder that is gone afterwards, voice over TLS.

@@ -20,12 +20,20 @@ pub async fn execute(arguments: WithConfig, environment: Environment) -> anyhow:
     )?;
     telemetry::init(&config.process)?;
     let lifecycle = Lifecycle::new();
-    lifecycle.listen_for_signals().context("listening for signals")?;
+    lifecycle
+        .listen_for_signals()
+        .context("listening for signals")?;
     let metrics = Metrics::new();
     let health = Health::new();
     let part = health.component("node");
     let end = CancellationToken::new();
-    let internal = health::serve(config.process.internal_bind, health.clone(), metrics.clone(), end.clone()).await?;
+    let internal = health::serve(
+        config.process.internal_bind,
+        health.clone(),
+        metrics.clone(),
+        end.clone(),
+    )
+    .await?;
     let node = backline_node::start(&config.node, password, &metrics, lifecycle.token()).await?;
     part.ready();
     tracing::info!(node.address = %node.local_addr(), "node started");

@@ -18,12 +18,20 @@ pub async fn execute(arguments: WithConfig, environment: Environment) -> anyhow:
     let config = config::load(arguments.config.as_deref(), environment.into_iter())?;
     telemetry::init(&config.process)?;
     let lifecycle = Lifecycle::new();
-    lifecycle.listen_for_signals().context("listening for signals")?;
+    lifecycle
+        .listen_for_signals()
+        .context("listening for signals")?;
     let metrics = Metrics::new();
     let health = Health::new();
     // The internal port goes last: it tells whoever asks that the process drains.
     let end = CancellationToken::new();
-    let internal = health::serve(config.process.internal_bind, health.clone(), metrics.clone(), end.clone()).await?;
+    let internal = health::serve(
+        config.process.internal_bind,
+        health.clone(),
+        metrics.clone(),
+        end.clone(),
+    )
+    .await?;
     let shutdown = lifecycle.token();
     let platform = Platform::start(&config, &metrics, &health, &shutdown).await?;
     tracing::info!("backline started");

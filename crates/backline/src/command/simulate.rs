@@ -13,16 +13,24 @@ use backline_sim::voice::VoiceOptions;
 use crate::cli::Simulate;
 
 /// Runs until SIGTERM or SIGINT.
-#[expect(clippy::print_stdout, reason = "addresses and the token are the command's result")]
+#[expect(
+    clippy::print_stdout,
+    reason = "addresses and the token are the command's result"
+)]
 pub async fn execute(arguments: Simulate) -> anyhow::Result<ExitCode> {
     ensure!(
         arguments.bind.is_loopback(),
         "a simulated Discord trusts everybody: bind it to a loopback address such as 127.0.0.1, not {}",
         arguments.bind
     );
-    telemetry::init(&Process { log: arguments.log, ..Process::default() })?;
+    telemetry::init(&Process {
+        log: arguments.log,
+        ..Process::default()
+    })?;
     let lifecycle = Lifecycle::new();
-    lifecycle.listen_for_signals().context("listening for signals")?;
+    lifecycle
+        .listen_for_signals()
+        .context("listening for signals")?;
     let discord = Discord::start(Options {
         ip: arguments.bind,
         port: arguments.port,

@@ -8,14 +8,25 @@ use serde_json::Value;
 fn the_demo_without_a_person_hears_music() {
     let output = backline(&["demo", "--headless", "--for", "10s"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let summary: Value = serde_json::from_str(&text).expect("the summary is JSON and nothing else");
-    let number = |key: &str| summary[key].as_f64().unwrap_or_else(|| panic!("{key} is a number in {summary}"));
+    let number = |key: &str| {
+        summary[key]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{key} is a number in {summary}"))
+    };
     assert!(number("tracks_started") >= 2.0, "{summary}");
     assert!(number("frames_heard") >= 300.0, "{summary}");
     assert!(number("frames_lost") == 0.0, "{summary}");
     assert!(number("frames_late") >= 0.0, "{summary}");
-    assert!(number("ack_ms_p50") > 0.0 && number("ack_ms_p50") <= number("ack_ms_p99"), "{summary}");
+    assert!(
+        number("ack_ms_p50") > 0.0 && number("ack_ms_p50") <= number("ack_ms_p99"),
+        "{summary}"
+    );
 }
 
 #[test]
@@ -23,7 +34,10 @@ fn the_example_configuration_is_what_the_binary_prints() {
     let output = backline(&["config", "example"]);
     let printed = String::from_utf8(output.stdout).expect("text");
     let kept = include_str!("../../../../deploy/config.example.toml");
-    assert!(printed == kept, "run: cargo run -- config example > deploy/config.example.toml");
+    assert!(
+        printed == kept,
+        "run: cargo run -- config example > deploy/config.example.toml"
+    );
 }
 
 #[test]
@@ -32,7 +46,11 @@ fn a_good_configuration_is_called_good() {
     let file = folder.path().join("good.toml");
     std::fs::write(&file, "[audio]\nidle_leave_s = 10\n").expect("written");
     let output = backline(&["config", "check", &file.display().to_string()]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -60,13 +78,22 @@ fn what_is_missing_is_said_with_the_next_step() {
         (&["node"][..], "BACKLINE_NODE__PASSWORD"),
         (&["simulate", "--bind", "0.0.0.0"][..], "loopback"),
         (&["demo", "--headless", "--for", "soon"][..], "20s"),
-        (&["run", "--config", "/no/such/file.toml"][..], "/no/such/file.toml"),
+        (
+            &["run", "--config", "/no/such/file.toml"][..],
+            "/no/such/file.toml",
+        ),
     ] {
         let output = backline(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{arguments:?} fails");
-        assert!(said.contains(expected), "{arguments:?} names {expected}:\n{said}");
-        assert!(!said.contains("panicked"), "{arguments:?} does not panic:\n{said}");
+        assert!(
+            said.contains(expected),
+            "{arguments:?} names {expected}:\n{said}"
+        );
+        assert!(
+            !said.contains("panicked"),
+            "{arguments:?} does not panic:\n{said}"
+        );
     }
 }
 

@@ -42,23 +42,42 @@ async fn what_one_guild_asks_for_in_vain_no_other_guild_hears() {
         ("page".to_owned(), "a page in the folder"),
         ("empty".to_owned(), "an empty file"),
         ("no such tune".to_owned(), "a search without a result"),
-        ("../../../../etc/passwd".to_owned(), "a path out of the folder"),
-        ("file:///etc/passwd".to_owned(), "a file outside of the folder"),
+        (
+            "../../../../etc/passwd".to_owned(),
+            "a path out of the folder",
+        ),
+        (
+            "file:///etc/passwd".to_owned(),
+            "a file outside of the folder",
+        ),
         ("ftp://127.0.0.1/x".to_owned(), "another protocol"),
         ("x".repeat(6000), "a very long query"),
     ] {
-        let interaction = match wild.discord.command(wild.person, wild.text, "/play", &[("query", json!(query))]) {
-            Ok(interaction) => interaction,
-            // What a client of Discord would not even send.
-            Err(_) if query.len() > 100 => continue,
-            Err(error) => panic!("{why}: {error}"),
-        };
-        let answer = interaction.answer().await.unwrap_or_else(|error| panic!("{why}: {error}"));
+        let interaction =
+            match wild
+                .discord
+                .command(wild.person, wild.text, "/play", &[("query", json!(query))])
+            {
+                Ok(interaction) => interaction,
+                // What a client of Discord would not even send.
+                Err(_) if query.len() > 100 => continue,
+                Err(error) => panic!("{why}: {error}"),
+            };
+        let answer = interaction
+            .answer()
+            .await
+            .unwrap_or_else(|error| panic!("{why}: {error}"));
         let text = answer.text();
         assert!(answer.is_ephemeral(), "{why}: the answer is private");
-        assert!(!text.is_empty() && !text.to_lowercase().contains("panic"), "{why}: {text}");
+        assert!(
+            !text.is_empty() && !text.to_lowercase().contains("panic"),
+            "{why}: {text}"
+        );
         assert!(!text.contains("root:"), "{why}: nothing leaks");
-        assert!(!text.contains(&format!("{}", stage.music().display())), "{why}: no path of the machine: {text}");
+        assert!(
+            !text.contains(&format!("{}", stage.music().display())),
+            "{why}: no path of the machine: {text}"
+        );
         println!("{why}: {text}");
     }
 
@@ -67,7 +86,10 @@ async fn what_one_guild_asks_for_in_vain_no_other_guild_hears() {
     wild.play("broken").await;
     wild.play("nocturne").await;
     let heard = hear(&mut ear, 5 * PER_SECOND).await;
-    assert!(nocturne.place_of(&heard[..PER_SECOND]).is_some(), "what is there of it is heard");
+    assert!(
+        nocturne.place_of(&heard[..PER_SECOND]).is_some(),
+        "what is there of it is heard"
+    );
 
     for (command, options) in [
         ("/seek", vec![("position", json!("a little later"))]),
@@ -82,11 +104,18 @@ async fn what_one_guild_asks_for_in_vain_no_other_guild_hears() {
     }
 
     let (heard, stats) = calm_hears.await.expect("the calm guild hears its tune");
-    assert_eq!(nocturne.place_of(&heard), Some(0), "whole, in order, bit for bit");
+    assert_eq!(
+        nocturne.place_of(&heard),
+        Some(0),
+        "whole, in order, bit for bit"
+    );
     assert_eq!(stats.lost, 0);
     assert!(stage.bot_lives(), "the bot still runs");
     let log = stage.log();
-    assert!(!log.contains(&stage.discord.token()), "the token is in no log line");
+    assert!(
+        !log.contains(&stage.discord.token()),
+        "the token is in no log line"
+    );
     assert!(!log.contains("panicked"), "nothing panicked");
 }
 
@@ -106,7 +135,7 @@ async fn private_addresses_are_refused_unless_allowed() {
         "http://[::ffff:127.0.0.1]/a.mp3".to_owned(),
     ] {
         let text = seat.play(&url).await;
-        assert!(text.contains("private") || text.contains("not allowed") || text.contains("refused"), "{url}: {text}");
+        assert!(text.contains("private network"), "{url}: {text}");
     }
 }
 
@@ -120,12 +149,24 @@ async fn trouble_on_discords_side_passes_unheard() {
     seat.play("nocturne").await;
     hear(&mut ear, PER_SECOND).await;
     let faults = stage.discord.faults();
-    assert_eq!(faults.break_gateway(None), 1, "the one shard loses its connection");
+    assert_eq!(
+        faults.break_gateway(None),
+        1,
+        "the one shard loses its connection"
+    );
     faults.rate_limit("/messages", 3, Duration::from_millis(700));
     let heard = hear(&mut ear, 3 * PER_SECOND).await;
-    assert!(nocturne.place_of(&heard).is_some(), "music does not depend on the gateway");
+    assert!(
+        nocturne.place_of(&heard).is_some(),
+        "music does not depend on the gateway"
+    );
     let discord = stage.discord.clone();
-    discord.until("the session to be resumed", |discord| (discord.journal().resumes() >= 1).then_some(())).await.expect("the bot comes back");
+    discord
+        .until("the session to be resumed", |discord| {
+            (discord.journal().resumes() >= 1).then_some(())
+        })
+        .await
+        .expect("the bot comes back");
     assert_eq!(discord.journal().identifies(), 1, "without a new session");
     let answer = seat.ask("/volume", &[]).await;
     assert!(answer.contains("100"), "{answer}");
@@ -143,16 +184,26 @@ async fn people_who_ask_for_the_impossible_are_told_why() {
     }
     seat.play("nocturne").await;
     let stranger = seat.guild.add_user("outside of voice");
-    let interaction =
-        stage.discord.command(stranger, seat.text, "/skip", &[]).expect("everybody may use the command");
+    let interaction = stage
+        .discord
+        .command(stranger, seat.text, "/skip", &[])
+        .expect("everybody may use the command");
     let answer = interaction.answer().await.expect("an answer");
-    assert!(answer.is_ephemeral() && answer.text().to_lowercase().contains("voice"), "{}", answer.text());
-    assert!(seat.ask("/ping", &[]).await.to_lowercase().contains("ms"), "the bot is well");
+    assert!(
+        answer.is_ephemeral() && answer.text().to_lowercase().contains("voice"),
+        "{}",
+        answer.text()
+    );
+    let pong = seat.ask("/ping", &[]).await;
+    assert!(pong.contains("I am well"), "{pong}");
     // An interaction token that has expired is no reason to fall over.
     let late = seat.command("/queue", &[]);
     late.acknowledged().await.expect("acknowledged");
     stage.discord.advance(Duration::from_secs(16 * 60));
-    seat.panel("the message is still kept up to date", |text| text.contains("Nocturne")).await;
+    seat.panel("the message is still kept up to date", |text| {
+        text.contains("Nocturne")
+    })
+    .await;
     assert!(stage.bot_lives());
 }
 

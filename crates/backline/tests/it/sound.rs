@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use backline_media::demux::OpusHead;
+use backline_media::frame::OpusFrame;
 use backline_media::frame::SILENCE;
 use backline_media::mux::ogg::OggMuxer;
 use backline_media::opus::{Decoder, Encoder, EncoderOptions, MAX_PACKET_VALUES};
-use backline_media::frame::OpusFrame;
 use backline_sim::voice::Listener;
 use tokio::time::timeout;
 
@@ -25,13 +25,18 @@ pub(crate) struct Tune {
 impl Tune {
     /// The nocturne of the demo: 56 s of Ogg Opus.
     pub(crate) fn nocturne() -> Self {
-        Self { frames: opus_packets(include_bytes!("../../../../assets/music/nocturne.opus")) }
+        Self {
+            frames: opus_packets(include_bytes!("../../../../assets/music/nocturne.opus")),
+        }
     }
 
     /// A tone of one frequency, `seconds` long.
     pub(crate) fn tone(hertz: f32, seconds: usize) -> Self {
-        let mut encoder =
-            Encoder::new(EncoderOptions { complexity: 0, bitrate: Some(64_000) }).expect("an encoder is made");
+        let mut encoder = Encoder::new(EncoderOptions {
+            complexity: 0,
+            bitrate: Some(64_000),
+        })
+        .expect("an encoder is made");
         let mut phase = 0.0_f32;
         let mut frames = Vec::new();
         for _ in 0..seconds * PER_SECOND {
@@ -41,7 +46,9 @@ impl Tune {
                 phase = (phase + std::f32::consts::TAU * hertz / 48_000.0) % std::f32::consts::TAU;
             }
             let mut frame = OpusFrame::default();
-            encoder.encode(&samples, &mut frame).expect("a tone is encoded");
+            encoder
+                .encode(&samples, &mut frame)
+                .expect("a tone is encoded");
             frames.push(frame.as_bytes().to_vec());
         }
         Self { frames }
@@ -49,14 +56,27 @@ impl Tune {
 
     /// A stretch of the tune, in seconds.
     pub(crate) fn part(&self, from: usize, length: usize) -> Self {
-        Self { frames: self.frames[from * PER_SECOND..(from + length) * PER_SECOND].to_vec() }
+        Self {
+            frames: self.frames[from * PER_SECOND..(from + length) * PER_SECOND].to_vec(),
+        }
     }
 
     /// The tune as an Ogg Opus file.
     pub(crate) fn file(&self, title: &str) -> Vec<u8> {
-        let head = OpusHead { channels: 2, pre_skip: 0, input_rate: 48_000, gain_q8: 0 };
+        let head = OpusHead {
+            channels: 2,
+            pre_skip: 0,
+            input_rate: 48_000,
+            gain_q8: 0,
+        };
         let mut file = Vec::new();
-        let mut muxer = OggMuxer::new(7, head, &[&format!("TITLE={title}"), "ARTIST=Test"], 50, &mut file);
+        let mut muxer = OggMuxer::new(
+            7,
+            head,
+            &[&format!("TITLE={title}"), "ARTIST=Test"],
+            50,
+            &mut file,
+        );
         for frame in &self.frames {
             muxer.packet(frame, &mut file);
         }
@@ -66,7 +86,9 @@ impl Tune {
 
     /// Where in the tune `heard` is, frame for frame.
     pub(crate) fn place_of(&self, heard: &[Vec<u8>]) -> Option<usize> {
-        self.frames.windows(heard.len()).position(|window| window == heard)
+        self.frames
+            .windows(heard.len())
+            .position(|window| window == heard)
     }
 
     /// How loud each frame is: root mean square, 1.0 = full scale.
@@ -82,7 +104,9 @@ pub(crate) fn levels(frames: &[Vec<u8>]) -> Vec<f32> {
     frames
         .iter()
         .map(|frame| {
-            let count = decoder.decode(frame, &mut samples).expect("a frame is decoded");
+            let count = decoder
+                .decode(frame, &mut samples)
+                .expect("a frame is decoded");
             let energy: f32 = samples[..count].iter().map(|sample| sample * sample).sum();
             (energy / count as f32).sqrt()
         })
@@ -91,10 +115,19 @@ pub(crate) fn levels(frames: &[Vec<u8>]) -> Vec<f32> {
 
 /// Finds `heard` in `source` by the shape of its loudness; returns the frame and how well it fits
 /// (1.0 = the same shape), whatever the volume.
+///
+/// Encoding anew moves the sound by part of a frame, so levels are compared smoothed over 100 ms.
 pub(crate) fn locate(heard: &[f32], source: &[f32]) -> (usize, f32) {
+    let smooth = |levels: &[f32]| -> Vec<f32> {
+        levels
+            .windows(5)
+            .map(|window| window.iter().sum::<f32>() / 5.0)
+            .collect()
+    };
+    let (heard, source) = (smooth(heard), smooth(source));
     let correlation = |window: &[f32]| {
         let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
-        let (mean_a, mean_b) = (mean(heard), mean(window));
+        let (mean_a, mean_b) = (mean(&heard), mean(window));
         let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
         for (a, b) in heard.iter().zip(window) {
             let (a, b) = (a - mean_a, b - mean_b);
@@ -137,7 +170,9 @@ pub(crate) async fn hear_from(listener: &mut Listener, first: &[u8], count: usiz
             }
         }
     };
-    timeout(PATIENCE, sought).await.expect("the frame is heard at some time");
+    timeout(PATIENCE, sought)
+        .await
+        .expect("the frame is heard at some time");
     let mut heard = vec![first.to_vec()];
     heard.extend(hear(listener, count - 1).await);
     heard

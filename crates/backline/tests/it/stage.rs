@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use backline_sim::discord::{ChannelId, Discord, Guild, Interaction, Limits, Message, Options, UserId};
+use backline_sim::discord::{
+    ChannelId, Discord, Guild, Interaction, Limits, Message, Options, UserId,
+};
 use backline_sim::voice::VoiceOptions;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -38,8 +40,14 @@ impl Stage {
         backline_runtime::net::tls::install_provider();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let discord = Discord::start(Options {
-            limits: Limits { script_timeout: PATIENCE, ..Limits::default() },
-            voice: VoiceOptions { ca_file: Some(folder.path().join("ca.pem")), ..VoiceOptions::default() },
+            limits: Limits {
+                script_timeout: PATIENCE,
+                ..Limits::default()
+            },
+            voice: VoiceOptions {
+                ca_file: Some(folder.path().join("ca.pem")),
+                ..VoiceOptions::default()
+            },
             ..Options::default()
         })
         .await
@@ -48,7 +56,12 @@ impl Stage {
         for (name, content) in tunes {
             fs::write(folder.path().join("music").join(name), content).expect("a tune is written");
         }
-        Self { discord, folder, bot: None, settings: String::new() }
+        Self {
+            discord,
+            folder,
+            bot: None,
+            settings: String::new(),
+        }
     }
 
     /// Adds lines to the bot's configuration file, before it starts.
@@ -63,7 +76,13 @@ impl Stage {
         let text = guild.add_text_channel("general");
         let voice = guild.add_voice_channel("Music");
         let person = guild.add_user(&format!("fan of {name}"));
-        let seat = Seat { discord: self.discord.clone(), guild, text, voice, person };
+        let seat = Seat {
+            discord: self.discord.clone(),
+            guild,
+            text,
+            voice,
+            person,
+        };
         seat.enter();
         seat
     }
@@ -72,7 +91,11 @@ impl Stage {
     pub(crate) async fn start_bot(&mut self) {
         let config = self.folder.path().join("backline.toml");
         fs::write(&config, self.configuration()).expect("the configuration is written");
-        let log = fs::File::options().create(true).append(true).open(self.log_file()).expect("a log file");
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_file())
+            .expect("a log file");
         let bot = Command::new(env!("CARGO_BIN_EXE_backline"))
             .args(["run", "--config"])
             .arg(&config)
@@ -102,7 +125,10 @@ impl Stage {
     /// Asks the bot to end, and returns whether it ended well.
     pub(crate) fn end_bot(&mut self) -> bool {
         let mut bot = self.bot.take().expect("the bot runs");
-        let asked = Command::new("kill").arg(bot.id().to_string()).status().expect("`kill` runs");
+        let asked = Command::new("kill")
+            .arg(bot.id().to_string())
+            .status()
+            .expect("`kill` runs");
         assert!(asked.success(), "SIGTERM is sent");
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -120,7 +146,9 @@ impl Stage {
 
     /// Whether the bot's process is still there.
     pub(crate) fn bot_lives(&mut self) -> bool {
-        self.bot.as_mut().is_some_and(|bot| bot.try_wait().expect("the bot can be asked").is_none())
+        self.bot
+            .as_mut()
+            .is_some_and(|bot| bot.try_wait().expect("the bot can be asked").is_none())
     }
 
     /// Everything the bot logged so far.
@@ -177,12 +205,17 @@ impl Drop for Stage {
 impl Seat {
     /// The person enters the voice channel.
     pub(crate) fn enter(&self) {
-        self.discord.join_voice(self.person, self.voice).expect("the person may enter the voice channel");
+        self.discord
+            .join_voice(self.person, self.voice)
+            .expect("the person may enter the voice channel");
     }
 
     /// The person uses a command.
     pub(crate) fn command(&self, command: &str, options: &[(&str, Value)]) -> Interaction {
-        match self.discord.command(self.person, self.text, command, options) {
+        match self
+            .discord
+            .command(self.person, self.text, command, options)
+        {
             Ok(interaction) => interaction,
             Err(error) => panic!("{command}: {error}"),
         }
@@ -212,7 +245,12 @@ impl Seat {
         match found.await {
             Ok(message) => message,
             Err(error) => {
-                let shown: Vec<_> = self.discord.messages(self.text).iter().map(Message::text).collect();
+                let shown: Vec<_> = self
+                    .discord
+                    .messages(self.text)
+                    .iter()
+                    .map(Message::text)
+                    .collect();
                 panic!("{error}\nthe channel shows:\n{}", shown.join("\n---\n"))
             }
         }

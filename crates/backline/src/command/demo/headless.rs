@@ -75,7 +75,11 @@ pub async fn listen(
 #[expect(clippy::print_stdout, reason = "the summary is the command's result")]
 pub fn report(summary: &Summary) -> anyhow::Result<ExitCode> {
     println!("{}", serde_json::to_string_pretty(summary)?);
-    Ok(if summary.music_heard { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if summary.music_heard {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// A scripted person in the voice channel of the demo.
@@ -90,16 +94,33 @@ impl<'d> Person<'d> {
     async fn enter(discord: &'d Discord) -> anyhow::Result<Self> {
         discord.until_ready(1).await?;
         discord.until_command("/play").await?;
-        let guild = discord.guilds().into_iter().next().context("the demo has no guild")?;
-        let text = guild.channels().into_iter().find(|(_, _, kind)| *kind == ChannelKind::Text);
+        let guild = discord
+            .guilds()
+            .into_iter()
+            .next()
+            .context("the demo has no guild")?;
+        let text = guild
+            .channels()
+            .into_iter()
+            .find(|(_, _, kind)| *kind == ChannelKind::Text);
         let (channel, _, _) = text.context("the guild has no text channel")?;
-        let in_voice = guild.members().into_iter().find(|member| guild.voice_state(*member).is_some());
+        let in_voice = guild
+            .members()
+            .into_iter()
+            .find(|member| guild.voice_state(*member).is_some());
         let user = in_voice.context("nobody is in the voice channel")?;
-        Ok(Self { discord, guild, channel, user })
+        Ok(Self {
+            discord,
+            guild,
+            channel,
+            user,
+        })
     }
 
     async fn command(&self, command: &str, options: &[(&str, Value)]) -> anyhow::Result<()> {
-        let interaction = self.discord.command(self.user, self.channel, command, options)?;
+        let interaction = self
+            .discord
+            .command(self.user, self.channel, command, options)?;
         interaction.acknowledged().await?;
         interaction.answer().await?;
         Ok(())
@@ -116,7 +137,12 @@ struct Ear {
 
 impl Ear {
     fn new(listener: Listener) -> anyhow::Result<Self> {
-        Ok(Self { listener, decoder: Decoder::new()?, samples: Box::new([0.0; MAX_PACKET_VALUES]), music_frames: 0 })
+        Ok(Self {
+            listener,
+            decoder: Decoder::new()?,
+            samples: Box::new([0.0; MAX_PACKET_VALUES]),
+            music_frames: 0,
+        })
     }
 
     async fn first_sound(&mut self) -> anyhow::Result<()> {
@@ -133,8 +159,15 @@ impl Ear {
 
     /// Takes one frame. Cancel-safe.
     async fn hear(&mut self) -> anyhow::Result<()> {
-        let frame = self.listener.next().await.context("the simulated voice server ended")?;
-        let count = self.decoder.decode(&frame.opus, &mut self.samples).context("decoding what was heard")?;
+        let frame = self
+            .listener
+            .next()
+            .await
+            .context("the simulated voice server ended")?;
+        let count = self
+            .decoder
+            .decode(&frame.opus, &mut self.samples)
+            .context("decoding what was heard")?;
         let heard = &self.samples[..count];
         let energy: f32 = heard.iter().map(|sample| sample * sample).sum();
         if energy > QUIET * QUIET * count as f32 {
@@ -143,9 +176,15 @@ impl Ear {
         Ok(())
     }
 
-    fn summary(self, discord: &Discord, tracks_started: u64, length: Duration) -> anyhow::Result<Summary> {
+    fn summary(
+        self,
+        discord: &Discord,
+        tracks_started: u64,
+        length: Duration,
+    ) -> anyhow::Result<Summary> {
         let stats = self.listener.stats();
-        let mut acks = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).context("making a histogram")?;
+        let mut acks =
+            Histogram::<u64>::new_with_bounds(1, 60_000_000, 3).context("making a histogram")?;
         for after in discord.journal().acknowledgements() {
             acks.saturating_record(after.as_micros() as u64);
         }
