@@ -566,3 +566,27 @@ async fn voice_channels_have_a_status_and_members_can_be_moved() {
         Some(other)
     );
 }
+
+#[tokio::test]
+async fn a_message_turns_to_components_only_without_its_text() {
+    let (_discord, rest, channel) = start().await;
+    let path = format!("/channels/{channel}/messages");
+    let sent = rest.post(&path, json!({"content": "text"})).await;
+    let path = format!("{path}/{}", sent.json["id"].as_str().expect("an id"));
+    let turn = json!({"flags": 1 << 15, "components": [{"type": 10, "content": "x"}]});
+    let kept = rest.call(Method::PATCH, &path, Some(turn.clone())).await;
+    assert_eq!(kept.codes(), (400, 50_035));
+    let mut cleared = turn;
+    cleared["content"] = Value::Null;
+    let turned = rest.call(Method::PATCH, &path, Some(cleared)).await;
+    assert_eq!(turned.status, 200, "{}", turned.json);
+    assert_eq!(turned.json["flags"], 1 << 15);
+    let back = rest
+        .call(Method::PATCH, &path, Some(json!({"content": "text again"})))
+        .await;
+    assert_eq!(back.codes(), (400, 50_035), "there is no way back");
+    let emptied = rest
+        .call(Method::PATCH, &path, Some(json!({"components": []})))
+        .await;
+    assert_eq!(emptied.codes(), (400, 50_006));
+}

@@ -1,14 +1,16 @@
 //! Answers after the callback: follow-ups, and edits of what was answered.
 
+use serde_json::Value;
+
 use super::{names, only_for};
 use crate::discord::{
     check::{
-        Object,
+        Object, join,
         message::{self as message_check, Before, Draft, IS_COMPONENTS_V2},
     },
     event::Message,
     id::{ChannelId, InteractionId, MessageId},
-    refusal::Refusal,
+    refusal::{Errors, Refusal},
     world::{
         World,
         message::{Post, Upload},
@@ -112,6 +114,36 @@ impl World {
             is_edit: true,
             files: &files,
         };
-        message_check::check(body, place, &names(uploads), before)
+        let draft = message_check::check(body, place, &names(uploads), before)?;
+        let becomes_v2 = !before.is_v2 && draft.flags.unwrap_or(0) & IS_COMPONENTS_V2 != 0;
+        if becomes_v2 {
+            refuse_leftovers(&message.json, &draft, place)?;
+        }
+        Ok(draft)
     }
+}
+
+/// A message can only turn to the second component version if its text and embeds are taken
+/// away in the same edit.
+fn refuse_leftovers(json: &Value, draft: &Draft, place: &str) -> Result<(), Refusal> {
+    let mut errors = Errors::default();
+    let has_text = !json["content"].as_str().unwrap_or_default().is_empty();
+    let has_embeds = json["embeds"]
+        .as_array()
+        .is_some_and(|list| !list.is_empty());
+    for (key, left) in [
+        ("content", has_text && draft.content.is_none()),
+        ("embeds", has_embeds && draft.embeds.is_none()),
+    ] {
+        if left {
+            errors.add(
+                &join(place, key),
+                "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
+                format!(
+                    "The '{key}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2"
+                ),
+            );
+        }
+    }
+    errors.finish()
 }
