@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs the public Discord clients that judge the simulator (tests/judges), from npm
-# and PyPI into .cache/judges, and prints what the test needs to find them:
+# Installs the public Discord clients that judge the simulator (tests/judges) and what drives
+# the browser (tests/chromium), from npm and PyPI into .cache/judges, and prints what the tests
+# need to find them:
 #
 #   eval "$(scripts/judges.sh)"
-#   cargo test --package backline --test it judges -- --include-ignored
+#   cargo test --package backline --test it -- --ignored
 #
 # Takes no time when the pinned versions are there already.
 set -euo pipefail
@@ -36,6 +37,17 @@ patiently() {
     say "failed: $*"
     exit 1
 }
+# The first browser that really starts: Ubuntu's package is a stub which only points at snap.
+find_browser() {
+    local name
+    for name in ${CHROMIUM:-} chromium chromium-browser google-chrome google-chrome-stable; do
+        if command -v "$name" >/dev/null 2>&1 && "$name" --version >/dev/null 2>&1; then
+            command -v "$name"
+            return 0
+        fi
+    done
+    return 1
+}
 stamp_of() { cat "$@" | cksum; }
 
 need node
@@ -53,6 +65,21 @@ if [ "$(cat "$cache/discordjs/stamp" 2>/dev/null)" != "$node_stamp" ]; then
     printf '%s' "$node_stamp" >"$cache/discordjs/stamp"
 fi
 
+browser="$root/tests/chromium"
+browser_stamp="$(node --version) $(stamp_of "$browser/package.json" "$browser/package-lock.json")"
+if [ "$(cat "$cache/chromium/stamp" 2>/dev/null)" != "$browser_stamp" ]; then
+    say "installing playwright-core from npm"
+    mkdir -p "$cache/chromium"
+    rm -f "$cache/chromium/stamp"
+    cp "$browser/package.json" "$browser/package-lock.json" "$cache/chromium/"
+    patiently npm ci --prefix "$cache/chromium" --no-audit --no-fund --no-update-notifier
+    printf '%s' "$browser_stamp" >"$cache/chromium/stamp"
+fi
+chromium=$(find_browser) || {
+    say "no Chromium: run scripts/setup.sh test"
+    exit 1
+}
+
 python_stamp="$(python3 --version) $(stamp_of "$judges/discordpy/requirements.txt")"
 if [ "$(cat "$cache/discordpy/stamp" 2>/dev/null)" != "$python_stamp" ]; then
     say "installing discord.py from PyPI"
@@ -65,3 +92,5 @@ fi
 printf 'export BACKLINE_JUDGE_NODE=%q\n' "$(command -v node)"
 printf 'export BACKLINE_JUDGE_PACKAGES=%q\n' "$cache/discordjs"
 printf 'export BACKLINE_JUDGE_PYTHON=%q\n' "$cache/discordpy/bin/python"
+printf 'export BACKLINE_CHROMIUM_PACKAGES=%q\n' "$cache/chromium"
+printf 'export CHROMIUM=%q\n' "$chromium"

@@ -50,7 +50,7 @@ missing() {
     have_venv || printf 'python3 with venv\tpython3 python3-venv python3-pip\n'
     have_node || printf 'node >= %s with npm\t-\n' "$oldest_node"
     have_browser || printf 'chromium\tchromium\n'
-    have_fonts || printf 'fonts\tfontconfig fonts-dejavu-core\n'
+    have_fonts || printf 'fonts\tfontconfig fonts-dejavu-core fonts-noto-color-emoji\n'
 }
 
 privilege() {

@@ -1,5 +1,6 @@
 //! Tests of the whole: the house rules, the binary as its users run it, public clients.
 
+mod browser;
 mod command_line;
 mod judges;
 mod mistakes;

@@ -10,9 +10,8 @@ use std::{
 
 use serde::Deserialize;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
-    task::JoinHandle,
     time::timeout,
 };
 
@@ -41,14 +40,13 @@ pub(crate) struct Place<'a> {
     pub(crate) audio: &'a Path,
 }
 
-/// The running bot. Dropped, it is killed.
+/// The running bot. Dropped, it is killed. What it complains about goes to our stderr.
 #[derive(Debug)]
 pub(crate) struct Bot {
     child: Child,
     /// Open as long as we live: the bot ends when it closes.
     stdin: ChildStdin,
     steps: Lines<BufReader<ChildStdout>>,
-    log: JoinHandle<String>,
 }
 
 /// One line of a judge's report.
@@ -90,42 +88,25 @@ impl Bot {
             .env("JUDGE_AUDIO", place.audio)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .expect("the judge's interpreter starts");
         let stdin = child.stdin.take().expect("stdin is piped");
         let stdout = child.stdout.take().expect("stdout is piped");
-        let mut stderr = child.stderr.take().expect("stderr is piped");
-        let log = tokio::spawn(async move {
-            let mut text = Vec::new();
-            // Whatever could be read is worth showing.
-            let _ = stderr.read_to_end(&mut text).await;
-            String::from_utf8_lossy(&text).into_owned()
-        });
         Self {
             child,
             stdin,
             steps: BufReader::new(stdout).lines(),
-            log,
         }
     }
 
     /// Waits for the next line of the report, which must be this step, done.
     pub(crate) async fn did(&mut self, expected: &str) -> Step {
-        let line = match timeout(PATIENCE, self.steps.next_line()).await {
-            Ok(line) => line.expect("the judge's stdout can be read"),
-            Err(elapsed) => panic!(
-                "the judge never did `{expected}` ({elapsed}): {}",
-                self.last_words().await
-            ),
-        };
-        let Some(line) = line else {
-            panic!(
-                "the judge ended before `{expected}`: {}",
-                self.last_words().await
-            );
-        };
+        let line = timeout(PATIENCE, self.steps.next_line())
+            .await
+            .unwrap_or_else(|_| panic!("the judge never did `{expected}`"))
+            .expect("the judge's stdout can be read")
+            .unwrap_or_else(|| panic!("the judge ended before `{expected}`"));
         let step: Step = serde_json::from_str(&line).unwrap_or_else(|error| {
             panic!("the judge reports lines of JSON, not `{line}`: {error}")
         });
@@ -147,15 +128,6 @@ impl Bot {
             .expect("its end can be awaited");
         drop(self.stdin);
         status
-    }
-
-    async fn last_words(&mut self) -> String {
-        // The log ends with the process.
-        let _ = self.child.kill().await;
-        match timeout(PATIENCE, &mut self.log).await {
-            Ok(Ok(log)) if !log.trim().is_empty() => log,
-            _ => "nothing on stderr".to_owned(),
-        }
     }
 }
 
