@@ -313,14 +313,14 @@ impl Player {
                         job.task.abort();
                     }
                     if let Some(feed) = state.feed.take() {
-                        feed.retire();
+                        self.app.engine.pool().dispose(&feed);
                     }
                     self.seat.stop();
                 }
                 Effect::Open => {
                     if let Some(feed) = state.feed.take() {
                         // What is buffered of the old track plays until the new one yields.
-                        feed.retire();
+                        self.app.engine.pool().dispose(&feed);
                     }
                     self.start_job(state, None);
                 }

@@ -309,7 +309,11 @@ impl Feed {
             source,
             failure,
         } = &mut *work;
-        let Some(running) = source.as_mut().filter(|_| !self.is_retired()) else {
+        if self.is_retired() {
+            // Files, sockets and codecs end here, on a thread that may take its time.
+            *source = None;
+        }
+        let Some(running) = source else {
             self.unclaim();
             return Turn::Over;
         };

@@ -7,7 +7,7 @@ use std::thread::{JoinHandle, Thread};
 
 use rtrb::Consumer;
 
-use super::feed::{Feed, Turn};
+use super::feed::Feed;
 
 /// The encode pool; cheap to clone.
 #[derive(Clone)]
@@ -95,6 +95,12 @@ impl Pool {
         if feed.claim_woken() {
             self.inject(feed);
         }
+    }
+
+    /// Retires a feed and drops its source, on a thread of the pool.
+    pub fn dispose(&self, feed: &Arc<Feed>) {
+        feed.retire();
+        self.inject(feed);
     }
 
     fn inject(&self, feed: &Arc<Feed>) {
@@ -193,8 +199,6 @@ fn work(shared: &Arc<Shared>, index: usize) {
             // A decoder met bytes that its author did not foresee: this track alone fails.
             tracing::error!(player = feed.player, "decoder panicked");
             feed.fail_after_panic();
-        } else if turn.is_ok_and(|turn| turn == Turn::Over) {
-            drop(feed);
         }
     }
 }

@@ -67,7 +67,13 @@ impl Transport {
             .seal_into(&header, payload, datagram)
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
         self.sequence = self.sequence.wrapping_add(1);
-        self.socket.send(&datagram[..length]).map(drop)
+        match self.socket.send(&datagram[..length]) {
+            // News of an earlier packet that nobody took; this one has not been sent yet.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                self.socket.send(&datagram[..length]).map(drop)
+            }
+            sent => sent.map(drop),
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the node counts.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::{
-    EncodeLabelSet, EncodeLabelValue, EncodeMetric, MetricEncoder, NoLabelSet,
+    EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder, MetricEncoder, NoLabelSet,
 };
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
@@ -54,7 +55,7 @@ pub struct LoadLabels {
 }
 
 /// The source that answered a load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoadSource {
     /// Audio files on web servers.
     Http,
@@ -65,7 +66,7 @@ pub enum LoadSource {
 }
 
 /// What a source answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoadResult {
     /// One track.
     Track,
@@ -77,6 +78,28 @@ pub enum LoadResult {
     Empty,
     /// A failure.
     Error,
+}
+
+impl EncodeLabelValue for LoadSource {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.write_str(match self {
+            Self::Http => "http",
+            Self::Local => "local",
+            Self::None => "none",
+        })
+    }
+}
+
+impl EncodeLabelValue for LoadResult {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.write_str(match self {
+            Self::Track => "track",
+            Self::Search => "search",
+            Self::Playlist => "playlist",
+            Self::Empty => "empty",
+            Self::Error => "error",
+        })
+    }
 }
 
 impl NodeMetrics {
