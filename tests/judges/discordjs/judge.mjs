@@ -25,6 +25,7 @@ const report = (step, facts = {}) => process.stdout.write(`${JSON.stringify({ st
 
 function fail(step, error) {
   const line = JSON.stringify({ step, ok: false, error: String(error?.stack ?? error) });
+  console.error(`judge: ${step}:`, error);
   process.stdout.write(`${line}\n`, () => process.exit(1));
 }
 

@@ -8,6 +8,7 @@ file), SSL_CERT_FILE for voice.
 import asyncio
 import io
 import json
+import logging
 import os
 import sys
 import threading
@@ -31,6 +32,7 @@ def report(step, **facts):
 
 def fail(step, error):
     told = "".join(traceback.format_exception(error)) if isinstance(error, BaseException) else str(error)
+    print(f"judge: {step}: {told}", file=sys.stderr, flush=True)
     print(json.dumps({"step": step, "ok": False, "error": told}), flush=True)
     os._exit(1)
 
@@ -279,7 +281,7 @@ async def main():
 
 
 threading.Thread(target=watch_parent, daemon=True).start()
-discord.utils.setup_logging()
+discord.utils.setup_logging(level=logging.ERROR)
 asyncio.run(main())
 sys.stdout.flush()
 # The thread that watches stdin would keep the interpreter from ending.
