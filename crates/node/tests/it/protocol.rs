@@ -351,11 +351,8 @@ async fn tracks_play_without_voice_and_no_replace_keeps_them() {
         "the old name still works"
     );
     let foreign = json!({"encodedTrack": RICK});
-    let (status, body) = node.patch(&path, foreign).await;
-    assert_eq!(
-        (status.as_u16(), &body["track"]["encoded"]),
-        (200, &json!(RICK))
-    );
+    let (status, _) = node.patch(&path, foreign).await;
+    assert_eq!(status, 200, "whether it can be played shows later");
     let failed = socket
         .until("exception", |message| {
             message["type"] == "TrackExceptionEvent"
