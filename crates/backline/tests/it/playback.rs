@@ -116,7 +116,6 @@ async fn seek_volume_and_loop_change_what_is_heard() {
         short.frames,
         "and again, without a frame missing"
     );
-    seat.ask("/loop", &[("mode", json!("off"))]).await;
 
     seat.ask("/pause", &[]).await;
     until_silent(&mut ear, Duration::from_millis(500)).await;
