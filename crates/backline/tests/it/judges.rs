@@ -230,6 +230,7 @@ async fn resumes_its_session_and_begins_another(person: &Person<'_>, bot: &mut B
             .expect("the bot resumes");
         assert_eq!(discord.journal().identifies(), 1, "{way}");
     }
+    // Not right after RESUMED: discord.js 14.28.1 ends with a TypeError if both come at once.
     say_hello(person, bot).await;
     assert_eq!(faults.invalidate(None, false), 1);
     discord
