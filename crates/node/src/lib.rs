@@ -40,6 +40,16 @@ use voice::dial::Dialer;
 pub use source::SourcesError;
 pub use voice::dial::DialerError;
 
+/// What the benches of this crate drive without a server around it; no part of the interface.
+#[doc(hidden)]
+pub mod inside {
+    pub use crate::engine::feed::{Feed, Settings};
+    pub use crate::engine::transport::Transport;
+    pub use crate::engine::{Engine, EngineOptions, Seat};
+    pub use crate::source::Sources;
+    pub use crate::voice::udp::for_sending;
+}
+
 /// A node that runs; it ends when the token it was started with is cancelled.
 #[derive(Debug)]
 pub struct RunningNode {
