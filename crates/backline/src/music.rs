@@ -12,10 +12,12 @@ struct Music;
 
 /// Writes all tunes into `folder`, which must exist, and returns their file names, sorted.
 pub fn unpack(folder: &Path) -> anyhow::Result<Vec<String>> {
-    let mut names: Vec<String> = Music::iter()
-        .map(Cow::into_owned)
-        .filter(|name| !name.ends_with(".md"))
-        .collect();
+    let is_tune = |name: &Cow<'_, str>| {
+        Path::new(name.as_ref())
+            .extension()
+            .is_none_or(|extension| extension != "md")
+    };
+    let mut names: Vec<String> = Music::iter().filter(is_tune).map(Cow::into_owned).collect();
     names.sort();
     for name in &names {
         let file = Music::get(name).with_context(|| format!("the binary lacks the tune {name}"))?;

@@ -19,10 +19,16 @@ fn a_person_at_the_demo_page_plays_hears_and_skips_music() {
         .output()
         .expect("node runs");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("no report ({error}): {}", String::from_utf8_lossy(&output.stderr))
+        panic!(
+            "no report ({error}): {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
     });
     println!("pictures are in {}", pictures.display());
-    assert!(output.status.success() && report["ok"] == true, "{report:#}");
+    assert!(
+        output.status.success() && report["ok"] == true,
+        "{report:#}"
+    );
 }
 
 /// A demo that ends with the test.
@@ -45,14 +51,19 @@ impl Demo {
             .map_while(Result::ok)
             .find(|line| line.trim().starts_with("http://"))
             .expect("the demo prints its address");
-        Self { child, url: url.trim().to_owned() }
+        Self {
+            child,
+            url: url.trim().to_owned(),
+        }
     }
 }
 
 impl Drop for Demo {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
         let _ = self.child.wait();
     }
 }
@@ -60,6 +71,8 @@ impl Drop for Demo {
 fn installed(variable: &str) -> PathBuf {
     match std::env::var_os(variable) {
         Some(path) => path.into(),
-        None => panic!("{variable} is not set: run this test through `make test`, or `eval \"$(scripts/judges.sh)\"`"),
+        None => panic!(
+            "{variable} is not set: run this test through `make test`, or `eval \"$(scripts/judges.sh)\"`"
+        ),
     }
 }

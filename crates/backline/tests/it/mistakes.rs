@@ -199,7 +199,7 @@ async fn people_who_ask_for_the_impossible_are_told_why() {
     // An interaction token that has expired is no reason to fall over.
     let late = seat.command("/queue", &[]);
     late.acknowledged().await.expect("acknowledged");
-    stage.discord.advance(Duration::from_secs(16 * 60));
+    stage.discord.advance(Duration::from_mins(16));
     seat.panel("the message is still kept up to date", |text| {
         text.contains("Nocturne")
     })
@@ -221,7 +221,7 @@ async fn web_server() -> String {
                 let html = "<!doctype html><html><body>This is a page.</body></html>";
                 let answer = match path.as_str() {
                     "/page" => answer("200 OK", "text/html", html.as_bytes()),
-                    "/garbage" => answer("200 OK", "audio/mpeg", &[0x55; 20_000]),
+                    "/garbage" => answer("200 OK", "audio/mpeg", &[0x55; 16_000]),
                     "/stall" => {
                         let head = "HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\nContent-Length: 100000\r\n\r\n";
                         let _ = socket.write_all(head.as_bytes()).await;

@@ -120,7 +120,10 @@ async fn seek_volume_and_loop_change_what_is_heard() {
     seat.ask("/pause", &[]).await;
     until_silent(&mut ear, Duration::from_millis(500)).await;
     let press = seat.press("np:toggle").await;
-    press.acknowledged().await.expect("a button is acknowledged");
+    press
+        .acknowledged()
+        .await
+        .expect("a button is acknowledged");
     hear(&mut ear, PER_SECOND / 2).await;
 }
 

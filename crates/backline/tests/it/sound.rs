@@ -100,7 +100,10 @@ impl Tune {
 /// Root mean squares of decoded frames.
 pub(crate) fn levels(frames: &[Vec<u8>]) -> Vec<f32> {
     let mut decoder = Decoder::new().expect("a decoder is made");
-    let mut samples = Box::new([0.0; MAX_PACKET_VALUES]);
+    let mut samples: Box<[f32; MAX_PACKET_VALUES]> = vec![0.0; MAX_PACKET_VALUES]
+        .into_boxed_slice()
+        .try_into()
+        .expect("the length is that of the array");
     frames
         .iter()
         .map(|frame| {

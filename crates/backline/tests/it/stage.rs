@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take on a slow and busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A simulated Discord, a folder of tunes, and the bot as a process of its own.
 pub(crate) struct Stage {
@@ -66,7 +66,7 @@ impl Stage {
 
     /// Adds lines to the bot's configuration file, before it starts.
     pub(crate) fn with_settings(mut self, settings: &str) -> Self {
-        self.settings = settings.to_owned();
+        settings.clone_into(&mut self.settings);
         self
     }
 
@@ -190,6 +190,7 @@ impl Stage {
 }
 
 impl Drop for Stage {
+    #[expect(clippy::print_stderr, reason = "a failed test shows what the bot said")]
     fn drop(&mut self) {
         if let Some(mut bot) = self.bot.take() {
             // It may have ended by itself.
@@ -197,7 +198,7 @@ impl Drop for Stage {
             let _ = bot.wait();
         }
         if std::thread::panicking() {
-            println!("the bot said:\n{}", self.log());
+            eprintln!("the bot said:\n{}", self.log());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The scripted listener of `backline demo --headless`: uses the bot, listens, counts.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -140,7 +141,7 @@ impl Ear {
         Ok(Self {
             listener,
             decoder: Decoder::new()?,
-            samples: Box::new([0.0; MAX_PACKET_VALUES]),
+            samples: silence(),
             music_frames: 0,
         })
     }
@@ -204,10 +205,19 @@ impl Ear {
     }
 }
 
+fn silence() -> Box<[f32; MAX_PACKET_VALUES]> {
+    let values = vec![0.0; MAX_PACKET_VALUES].into_boxed_slice();
+    values.try_into().expect("the length is that of the array")
+}
+
 /// One that is passed through first, so that both ways through the node are heard.
 fn in_order(tunes: &[String]) -> Vec<&str> {
     let mut tunes: Vec<&str> = tunes.iter().map(String::as_str).collect();
-    tunes.sort_by_key(|tune| !tune.ends_with(".opus"));
+    tunes.sort_by_key(|tune| {
+        Path::new(tune)
+            .extension()
+            .is_none_or(|extension| extension != "opus")
+    });
     tunes
 }
 
