@@ -10,7 +10,7 @@ mod kernel;
 
 use std::sync::Arc;
 
-use self::kernel::{Kernel, Phase};
+use self::kernel::{Kernel, Place};
 use crate::frame::{CHANNELS, SAMPLE_RATE};
 
 /// Converts interleaved stereo of one rate to 48 kHz.
@@ -24,9 +24,8 @@ pub struct Resampler {
     kernel: Option<Arc<Kernel>>,
     /// Left and right input, `taps - 1` samples of the past first.
     history: [Vec<f32>; CHANNELS],
-    /// Where in `history` the window of the next output sample begins, and the fraction.
-    at: usize,
-    fraction: u64,
+    /// Where in `history` the window of the next output sample begins.
+    place: Place,
 }
 
 /// The rate cannot be converted.
@@ -54,8 +53,7 @@ impl Resampler {
             rate,
             kernel,
             history: [Vec::new(), Vec::new()],
-            at: 0,
-            fraction: 0,
+            place: Place::default(),
         };
         resampler.reset();
         Ok(resampler)
@@ -77,7 +75,7 @@ impl Resampler {
             channel.clear();
             channel.resize(past, 0.0);
         }
-        (self.at, self.fraction) = (0, 0);
+        self.place = Place::default();
     }
 
     /// Converts interleaved stereo and appends the result to `out`.
@@ -107,38 +105,13 @@ impl Resampler {
     }
 
     fn run(&mut self, kernel: &Kernel, out: &mut Vec<f32>) {
-        let (step, rest) = (
-            u64::from(self.rate / SAMPLE_RATE),
-            u64::from(self.rate % SAMPLE_RATE),
-        );
         let [left, right] = &self.history;
-        while let (Some(left), Some(right)) = (
-            left.get(self.at..self.at + kernel.taps()),
-            right.get(self.at..self.at + kernel.taps()),
-        ) {
-            let sample = match kernel.phase(self.fraction) {
-                Phase::Exact(phase) => kernel::dot(phase, left, right),
-                Phase::Between(before, after, weight) => {
-                    let (before, after) = (
-                        kernel::dot(before, left, right),
-                        kernel::dot(after, left, right),
-                    );
-                    std::array::from_fn(|channel| {
-                        before[channel] + (after[channel] - before[channel]) * weight
-                    })
-                }
-            };
-            out.extend_from_slice(&sample);
-            self.fraction += rest;
-            let carry = self.fraction / u64::from(SAMPLE_RATE);
-            self.fraction %= u64::from(SAMPLE_RATE);
-            self.at += (step + carry) as usize;
-        }
-        let used = self.at.min(self.history[0].len());
+        kernel.run([left, right], &mut self.place, out);
+        let used = self.place.at.min(self.history[0].len());
         for channel in &mut self.history {
             channel.drain(..used);
         }
-        self.at -= used;
+        self.place.at -= used;
     }
 }
 

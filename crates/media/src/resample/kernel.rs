@@ -13,14 +13,9 @@ pub(super) struct Kernel {
     /// Phase after phase, `taps` coefficients each, and the first one again, shifted, at the end.
     coefficients: Vec<f32>,
     taps: usize,
-    phases: u64,
-}
-
-/// The coefficients for a place between two input samples.
-pub(super) enum Phase<'a> {
-    Exact(&'a [f32]),
-    /// Two neighbours, and how much the second one counts.
-    Between(&'a [f32], &'a [f32], f32),
+    phases: u32,
+    /// How far the window moves for an output sample: whole input samples, and 1/48,000 ones.
+    step: (usize, u32),
 }
 
 impl Kernel {
@@ -63,7 +58,8 @@ impl Kernel {
         Self {
             coefficients,
             taps,
-            phases: u64::from(phases),
+            phases,
+            step: ((rate / SAMPLE_RATE) as usize, rate % SAMPLE_RATE),
         }
     }
 
@@ -71,50 +67,103 @@ impl Kernel {
         self.taps
     }
 
-    /// Returns the coefficients for `fraction` / 48,000 of an input sample.
-    pub(super) fn phase(&self, fraction: u64) -> Phase<'_> {
-        let scaled = fraction * self.phases;
-        let index = (scaled / u64::from(SAMPLE_RATE)) as usize;
-        let rest = scaled % u64::from(SAMPLE_RATE);
-        let at = |index: usize| &self.coefficients[index * self.taps..(index + 1) * self.taps];
-        if rest == 0 {
-            Phase::Exact(at(index))
-        } else {
-            Phase::Between(at(index), at(index + 1), rest as f32 / SAMPLE_RATE as f32)
+    /// Appends an output sample for every place whose window lies in the input, and moves on.
+    pub(super) fn run(&self, input: [&[f32]; CHANNELS], place: &mut Place, out: &mut Vec<f32>) {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+        {
+            // SAFETY: the processor has what the function is compiled for.
+            return unsafe { self.run_avx2(input, place, out) };
+        }
+        self.run_with(input, place, out, sum_of_products);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn run_avx2(&self, input: [&[f32]; CHANNELS], place: &mut Place, out: &mut Vec<f32>) {
+        self.run_with(input, place, out, |factors, left, right| {
+            sum_of_products_avx2(factors, left, right)
+        });
+    }
+
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "has to take on the caller's target features"
+    )]
+    fn run_with(
+        &self,
+        [left, right]: [&[f32]; CHANNELS],
+        place: &mut Place,
+        out: &mut Vec<f32>,
+        sum: impl Fn(&[f32], &[f32], &[f32]) -> [f32; CHANNELS],
+    ) {
+        let phase = |index: usize| &self.coefficients[index * self.taps..][..self.taps];
+        while let (Some(left), Some(right)) = (
+            left.get(place.at..place.at + self.taps),
+            right.get(place.at..place.at + self.taps),
+        ) {
+            let scaled = place.fraction * self.phases;
+            let index = (scaled / SAMPLE_RATE) as usize;
+            let between = scaled % SAMPLE_RATE;
+            let mut sample = sum(phase(index), left, right);
+            if between != 0 {
+                let weight = between as f32 / SAMPLE_RATE as f32;
+                let after = sum(phase(index + 1), left, right);
+                sample[0] += (after[0] - sample[0]) * weight;
+                sample[1] += (after[1] - sample[1]) * weight;
+            }
+            out.extend_from_slice(&sample);
+            place.fraction += self.step.1;
+            let carry = place.fraction >= SAMPLE_RATE;
+            place.fraction -= if carry { SAMPLE_RATE } else { 0 };
+            place.at += self.step.0 + usize::from(carry);
         }
     }
 }
 
+/// Where the window of the next output sample begins: whole input samples, and 1/48,000 ones.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    pub(super) at: usize,
+    fraction: u32,
+}
+
 /// Multiplies both channels with the coefficients and sums up. All lengths are equal, and
 /// multiples of eight.
-#[inline]
-pub(super) fn dot(coefficients: &[f32], left: &[f32], right: &[f32]) -> [f32; CHANNELS] {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has what the function is compiled for.
-        return unsafe { dot_avx2(coefficients, left, right) };
+fn sum_of_products(coefficients: &[f32], left: &[f32], right: &[f32]) -> [f32; CHANNELS] {
+    let mut sums = [[0.0_f32; LANES]; CHANNELS];
+    let factors = coefficients.as_chunks::<LANES>().0;
+    for (sums, values) in sums.iter_mut().zip([left, right]) {
+        for (factors, values) in factors.iter().zip(values.as_chunks::<LANES>().0) {
+            for lane in 0..LANES {
+                sums[lane] += factors[lane] * values[lane];
+            }
+        }
     }
-    sum_of_products(coefficients, left, right, |a, b, c| a * b + c)
+    sums.map(|lanes| lanes.iter().sum())
 }
 
+/// The same, eight at a time. Written out, because the compiler does not find it by itself.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn dot_avx2(coefficients: &[f32], left: &[f32], right: &[f32]) -> [f32; CHANNELS] {
-    sum_of_products(coefficients, left, right, f32::mul_add)
-}
-
-#[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "has to take on the caller's target features"
-)]
-fn sum_of_products(
-    coefficients: &[f32],
-    left: &[f32],
-    right: &[f32],
-    multiply_add: impl Fn(f32, f32, f32) -> f32,
-) -> [f32; CHANNELS] {
-    let (mut left_sums, mut right_sums) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+#[inline]
+fn sum_of_products_avx2(coefficients: &[f32], left: &[f32], right: &[f32]) -> [f32; CHANNELS] {
+    use std::arch::x86_64::{
+        __m256, _mm_add_ps, _mm_cvtss_f32, _mm_hadd_ps, _mm256_castps256_ps128,
+        _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps,
+    };
+    // SAFETY: the array holds eight values, and unaligned loads may be anywhere.
+    let load = |values: &[f32; LANES]| unsafe { _mm256_loadu_ps(values.as_ptr()) };
+    let fold = |lanes: __m256| {
+        let four = _mm_add_ps(
+            _mm256_castps256_ps128(lanes),
+            _mm256_extractf128_ps::<1>(lanes),
+        );
+        let two = _mm_hadd_ps(four, four);
+        _mm_cvtss_f32(_mm_hadd_ps(two, two))
+    };
+    let (mut left_sums, mut right_sums) = (_mm256_setzero_ps(), _mm256_setzero_ps());
     let blocks = coefficients
         .as_chunks::<LANES>()
         .0
@@ -122,12 +171,11 @@ fn sum_of_products(
         .zip(left.as_chunks::<LANES>().0)
         .zip(right.as_chunks::<LANES>().0);
     for ((factors, left), right) in blocks {
-        for lane in 0..LANES {
-            left_sums[lane] = multiply_add(factors[lane], left[lane], left_sums[lane]);
-            right_sums[lane] = multiply_add(factors[lane], right[lane], right_sums[lane]);
-        }
+        let factors = load(factors);
+        left_sums = _mm256_fmadd_ps(factors, load(left), left_sums);
+        right_sums = _mm256_fmadd_ps(factors, load(right), right_sums);
     }
-    [left_sums.iter().sum(), right_sums.iter().sum()]
+    [fold(left_sums), fold(right_sums)]
 }
 
 fn sinc(x: f64) -> f64 {
