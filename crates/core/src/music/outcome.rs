@@ -154,6 +154,8 @@ pub enum Refusal {
         /// How many fit.
         limit: u32,
     },
+    /// Too many queries of this guild are being looked up already.
+    TooManyLookups,
     /// The query is empty.
     EmptyQuery,
     /// Nothing was found.

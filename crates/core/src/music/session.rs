@@ -81,6 +81,10 @@ struct Changes {
 pub const DEFAULT_VOLUME: u16 = 100;
 /// The highest volume, in percent.
 pub const MAX_VOLUME: u16 = 200;
+
+/// Queries of one guild that are looked up or wait for it; further ones are refused, so that a
+/// flood in one guild neither fills memory nor holds up the guilds that share its partition.
+pub const MAX_PENDING: usize = 200;
 /// How many played tracks are remembered.
 pub const HISTORY: usize = 50;
 /// How many entries a page of the queue has.

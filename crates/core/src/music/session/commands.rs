@@ -4,7 +4,7 @@ use crate::id::{ChannelId, UserId};
 use crate::music::{Command, LoopMode, Outcome, Placement, Refusal};
 
 use super::requests::Pending;
-use super::{Effect, MAX_VOLUME, PAGE, RequestId, Session, voice};
+use super::{Effect, MAX_PENDING, MAX_VOLUME, PAGE, RequestId, Session, voice};
 
 /// Who asks, and from where.
 pub(super) struct Asker {
@@ -96,13 +96,10 @@ impl Session {
             }
             Command::Clear => self.clear(),
             Command::Leave => self.dismiss(now),
-            Command::Autoplay => {
-                self.autoplay = !self.autoplay;
-                self.changed();
-                Err(Refusal::NotYet {
-                    feature: "autoplay".to_owned(),
-                })
-            }
+            // Nothing is switched on that would not happen.
+            Command::Autoplay => Err(Refusal::NotYet {
+                feature: "Autoplay".to_owned(),
+            }),
             // Handled before anybody is asked where they are.
             Command::Queue { .. } | Command::NowPlaying | Command::Join | Command::Play { .. } => {
                 Err(Refusal::Internal)
@@ -145,6 +142,9 @@ impl Session {
             return Err(Refusal::QueueFull {
                 limit: self.queue.limit() as u32,
             });
+        }
+        if self.pending.len() >= MAX_PENDING {
+            return Err(Refusal::TooManyLookups);
         }
         self.text_channel = Some(asker.text_channel);
         let request = asker.request;

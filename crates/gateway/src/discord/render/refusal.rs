@@ -40,6 +40,9 @@ pub fn refusal(refusal: &Refusal) -> String {
         Refusal::QueueFull { limit } => {
             format!("The queue is full: {} fit. Make room with `/remove` or `/clear`.", tracks(*limit))
         }
+        Refusal::TooManyLookups => {
+            "I am still looking up many other requests of this server. Please try again in a moment.".into()
+        }
         Refusal::EmptyQuery => "What should I play? Give me a link, a file name or a few words to search for.".into(),
         Refusal::NothingFound { query } => format!(
             "I found nothing for “{}”. Check the spelling, try fewer words, or paste a link.",
@@ -98,6 +101,7 @@ mod tests {
             Refusal::NotSeekable,
             Refusal::SeekBehindEnd { length_ms: 83_000 },
             Refusal::QueueFull { limit: 10_000 },
+            Refusal::TooManyLookups,
             Refusal::EmptyQuery,
             Refusal::NothingFound {
                 query: "*sea* song".into(),
@@ -133,6 +137,7 @@ mod tests {
         This one plays live or cannot be wound, so there is no other position to go to.
         The track is only `1:23` long. Choose a position before its end.
         The queue is full: 10000 tracks fit. Make room with `/remove` or `/clear`.
+        I am still looking up many other requests of this server. Please try again in a moment.
         What should I play? Give me a link, a file name or a few words to search for.
         I found nothing for “\*sea\* song”. Check the spelling, try fewer words, or paste a link.
         I could not load “https\://example.org/a”: The file is damaged. Try again, or try another link.

@@ -286,7 +286,7 @@ fn everything_that_cannot_be_done_is_refused_with_its_reason() {
             here,
             Command::Autoplay,
             R::NotYet {
-                feature: "autoplay".into(),
+                feature: "Autoplay".into(),
             },
         ),
     ];
@@ -418,7 +418,7 @@ fn what_is_done_is_saved_first_then_told_then_shown() {
             "asking for autoplay",
             abc,
             Command::Autoplay,
-            "save, reply, view",
+            "reply",
         ),
     ];
     for (name, setup, command, effects) in rows {

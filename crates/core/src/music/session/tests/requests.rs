@@ -108,6 +108,25 @@ fn what_cannot_be_found_is_told_and_adds_nothing() {
 }
 
 #[test]
+fn a_flood_of_queries_is_refused_until_some_are_answered() {
+    let mut guild = Guild::playing("a");
+    let play = || Command::Play {
+        query: "sea".into(),
+        placement: Placement::Last,
+    };
+    let asked: Vec<_> = (0..MAX_PENDING)
+        .map(|_| guild.command(Some(HERE), play()).0)
+        .collect();
+    assert_eq!(guild.ask(play()), refused(Refusal::TooManyLookups));
+    guild.tell(Input::Resolved {
+        request: asked[0],
+        result: Resolution::Empty,
+    });
+    let (request, effects) = guild.command(Some(HERE), play());
+    assert_eq!(reply(&effects, request), None, "it is looked up");
+}
+
+#[test]
 fn a_slow_query_keeps_its_place() {
     let mut guild = Guild::playing("a");
     let play = |query: &str| Command::Play {
