@@ -49,7 +49,7 @@ pub enum StartError {
     #[error(transparent)]
     Refused(#[from] GatewayError),
     /// Discord could not be reached.
-    #[error("Discord could not be reached")]
+    #[error("Discord could not be reached: check the network, and `discord.api_url` if it is set")]
     Unreachable(#[source] RestError),
     /// Shutdown came first.
     #[error("stopped while starting")]
@@ -243,7 +243,7 @@ async fn log_in(rest: &Rest) -> Result<(BotConnectionInfo, Identity), StartError
             Ok(login) => return Ok(login),
             Err(RestError::Unauthorized) => return Err(GatewayError::BadToken.into()),
             Err(error) if error.is_transient() && pause <= LOGIN_PAUSE_MOST => {
-                warn!(error = %error, "Discord did not answer the login");
+                warn!(error = %error, "login failed, it is tried again; is the network up, and `discord.api_url` right if set?");
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }

@@ -118,7 +118,7 @@ fn sentence(outcome: &Outcome) -> String {
             )
         }
         Outcome::Cleared { count } => format!("Took {} out of the queue.", tracks(*count)),
-        Outcome::Joined => "Here I am! `/play` starts the music.".into(),
+        Outcome::Joined => "Here I am! `/play` adds music; what was kept in the queue plays on.".into(),
         Outcome::Left => {
             "Left the voice channel. The queue is kept: `/join` brings me back.".into()
         }
@@ -214,7 +214,7 @@ mod tests {
         Removed 3 tracks from the queue, **[Sky](https://music.example/sea)** first.
         **[Sky](https://music.example/sea)** is at place 2 now.
         Took 5 tracks out of the queue.
-        Here I am! `/play` starts the music.
+        Here I am! `/play` adds music; what was kept in the queue plays on.
         Left the voice channel. The queue is kept: `/join` brings me back.
         ");
     }

@@ -16,11 +16,14 @@ pub fn plain(text: &str, max: usize) -> String {
         .filter(|c| !c.is_control() && !is_invisible(*c))
         .take(max + 1)
         .collect();
+    if shown.iter().all(|c| *c == ' ' || is_joiner(*c)) {
+        return String::new();
+    }
     let cut = shown.len() > max;
     if cut {
         // Room for the mark.
         shown.truncate(max.saturating_sub(1));
-        while shown.last() == Some(&' ') {
+        while shown.last().is_some_and(|c| *c == ' ' || is_joiner(*c)) {
             shown.pop();
         }
     }
@@ -115,7 +118,27 @@ pub fn tracks(count: u32) -> String {
 
 /// Characters that only serve to turn text around or hide in it.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+    )
+}
+
+/// Characters that change how their neighbours look: families among emoji, words of Persian.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 #[cfg(test)]
@@ -136,6 +159,12 @@ mod tests {
             ("- item", "\\- item"),
             ("two\u{0}\u{202e}\n\n lines", "two lines"),
             ("", ""),
+            (
+                "\u{1f468}\u{200d}\u{1f467} a",
+                "\u{1f468}\u{200d}\u{1f467} a",
+            ),
+            ("\u{200d} \u{3164}\u{2062}", ""),
+            ("so\u{ad}ft\u{61c}", "soft"),
         ];
         for (text, expected) in rows {
             assert_eq!(plain(text, 100), expected, "{text:?}");
