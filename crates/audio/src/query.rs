@@ -43,6 +43,8 @@ const PREFIXES: &[&str] = &[
 const NODE_PATIENCE: Duration = Duration::from_secs(5);
 const TRIES: usize = 2;
 const MAX_TEXT: usize = 300;
+/// What Lavalink says when a track does not name its author: nothing to tell people.
+const UNKNOWN_AUTHOR: &str = "Unknown artist";
 const MAX_REASON: usize = 200;
 
 /// Returns what a node is asked for a query: web addresses and known prefixes go as they are, other
@@ -140,7 +142,10 @@ fn track(found: lavalink::Track) -> Track {
     Track {
         encoded: found.encoded,
         title: shortened(title, MAX_TEXT),
-        author: shortened(&info.author, MAX_TEXT),
+        author: match info.author.trim() {
+            UNKNOWN_AUTHOR => String::new(),
+            author => shortened(author, MAX_TEXT),
+        },
         length_ms,
         seekable: info.is_seekable,
         // A path on the node's disk is nobody's business.
@@ -314,6 +319,10 @@ mod tests {
         live.info.length = lavalink::UNKNOWN_LENGTH;
         let live = track(live);
         assert_eq!((live.title.as_str(), live.length_ms), ("the id", None));
+        let mut nameless = found("x");
+        assert_eq!(track(nameless.clone()).author, "a");
+        nameless.info.author = "Unknown artist".into();
+        assert_eq!(track(nameless).author, "");
         let mut odd = found(&"x".repeat(1_000));
         odd.info.length = -5;
         let odd = track(odd);
