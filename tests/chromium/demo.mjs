@@ -71,6 +71,7 @@ async function visit(context) {
     await page.goto(url);
     await page.locator(".channel[aria-current=true]").waitFor();
     check("guild", (await page.locator(".guild").count()) > 0);
+    check("escapes_are_read", await page.evaluate(async () => (await import("/js/markdown.js")).markdown("\\_a\\_ \\*b\\* c\\:d").textContent === "_a_ *b* c:d"));
     await picture(page, "welcome");
 
     await command(page, "play", query);

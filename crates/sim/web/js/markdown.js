@@ -66,7 +66,7 @@ export function inline(text, depth = 0) {
 }
 
 const RULES = [
-  { pattern: /\\([^\w\s])/, make: (match) => match[1] },
+  { pattern: /\\([^A-Za-z0-9\s])/, make: (match) => match[1] },
   { pattern: /`([^`]+)`/, make: (match) => element("code", {}, match[1]) },
   { pattern: /\[([^\]\n]+)\]\(<?(https?:\/\/[^\s)>]+)>?\)/, make: (match, inner) => link(match[2], inner(match[1])) },
   { pattern: /<(https?:\/\/[^\s>]+)>/, make: (match) => link(match[1], match[1]) },
