@@ -50,7 +50,7 @@ impl Platform {
         };
         let services = Services::open(&config.store)
             .await
-            .context("opening the store")?;
+            .context("opening the store; `store.url` (BACKLINE_STORE__URL) must name a file in a folder that exists and may be written")?;
         let drain_timeout = Duration::from_secs(u64::from(config.process.drain_timeout_s));
         let mut platform = Self {
             services,
@@ -187,7 +187,7 @@ async fn start_node(
     let stop = CancellationToken::new();
     let node = backline_node::start(config, password.clone(), metrics, stop.clone())
         .await
-        .context("starting the role node")?;
+        .with_context(|| format!("starting the role node{}", node_advice(config)))?;
     let mut address = node.local_addr();
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
@@ -202,6 +202,15 @@ async fn start_node(
             password,
         },
     ))
+}
+
+/// Returns which settings decide whether a node starts, for the message that it did not.
+pub fn node_advice(config: &config::Node) -> String {
+    let local = config.local.root.as_ref().map_or(
+        "",
+        |_| ", and `node.local.root` (BACKLINE_NODE__LOCAL__ROOT) a folder that exists",
+    );
+    format!("; `node.bind` (BACKLINE_NODE__BIND) must be a free address{local}")
 }
 
 fn external(node: &config::ExternalNode) -> anyhow::Result<NodeAddress> {

@@ -23,7 +23,7 @@ use crate::config::process::LogFormat;
 #[non_exhaustive]
 pub enum InitError {
     /// The filter is not one.
-    #[error("`{filter}` is no filter of log lines")]
+    #[error("`{filter}` is no filter of log lines: try `info` or `info,backline_audio=debug`")]
     Filter {
         /// The filter.
         filter: String,
@@ -256,6 +256,6 @@ mod tests {
         let error = subscriber(&process, io::sink, false)
             .err()
             .expect("is refused");
-        assert_eq!(error.to_string(), "`info,==` is no filter of log lines");
+        assert_eq!(error.to_string(), "`info,==` is no filter of log lines: try `info` or `info,backline_audio=debug`");
     }
 }

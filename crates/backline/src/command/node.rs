@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Environment;
 use crate::cli::WithConfig;
+use crate::platform::node_advice;
 
 /// Runs until SIGTERM or SIGINT, then closes its sockets.
 pub async fn execute(arguments: WithConfig, environment: Environment) -> anyhow::Result<ExitCode> {
@@ -33,8 +34,13 @@ pub async fn execute(arguments: WithConfig, environment: Environment) -> anyhow:
         metrics.clone(),
         end.clone(),
     )
-    .await?;
-    let node = backline_node::start(&config.node, password, &metrics, lifecycle.token()).await?;
+    .await
+    .context(
+        "choose another address with `process.internal_bind` (BACKLINE_PROCESS__INTERNAL_BIND)",
+    )?;
+    let node = backline_node::start(&config.node, password, &metrics, lifecycle.token())
+        .await
+        .with_context(|| format!("starting the node{}", node_advice(&config.node)))?;
     part.ready();
     tracing::info!(node.address = %node.local_addr(), "node started");
     lifecycle.token().cancelled().await;

@@ -31,7 +31,10 @@ pub async fn execute(arguments: WithConfig, environment: Environment) -> anyhow:
         metrics.clone(),
         end.clone(),
     )
-    .await?;
+    .await
+    .context(
+        "choose another address with `process.internal_bind` (BACKLINE_PROCESS__INTERNAL_BIND)",
+    )?;
     let shutdown = lifecycle.token();
     let platform = Platform::start(&config, &metrics, &health, &shutdown).await?;
     tracing::info!("backline started");

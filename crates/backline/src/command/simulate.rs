@@ -47,7 +47,9 @@ pub async fn execute(arguments: Simulate) -> anyhow::Result<ExitCode> {
         ..Options::default()
     })
     .await
-    .context("starting the simulated Discord")?;
+    .context(
+        "starting the simulated Discord; --port 0 takes a free port, --ca-file must be writable",
+    )?;
     println!("page         {}/", discord.url());
     println!("REST API     {}/v10", discord.api_url());
     println!("gateway      {}", discord.gateway_url());

@@ -82,6 +82,11 @@ fn what_is_missing_is_said_with_the_next_step() {
             &["run", "--config", "/no/such/file.toml"][..],
             "/no/such/file.toml",
         ),
+        (&["demo", "--log", "x=y=z"][..], "try `info`"),
+        (
+            &["simulate", "--port", "0", "--ca-file", "/no/such/ca.pem"][..],
+            "--ca-file must be writable",
+        ),
     ] {
         let output = backline(arguments);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -94,6 +99,60 @@ fn what_is_missing_is_said_with_the_next_step() {
             !said.contains("panicked"),
             "{arguments:?} does not panic:\n{said}"
         );
+    }
+}
+
+#[test]
+fn a_start_that_fails_names_the_settings_that_decide_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken.local_addr().map(|address| (taken, address));
+    let (_kept, address) = taken.expect("an address");
+    for (command, settings, expected) in [
+        (
+            "run",
+            "[store]\nurl = \"sqlite:/no/such/folder/backline.db\"".to_owned(),
+            "BACKLINE_STORE__URL",
+        ),
+        (
+            "node",
+            "[node]\npassword = \"hunter2-hunter2\"\n[node.local]\nroot = \"/no/such/folder\""
+                .to_owned(),
+            "BACKLINE_NODE__LOCAL__ROOT",
+        ),
+        (
+            "node",
+            format!("[node]\npassword = \"hunter2-hunter2\"\nbind = \"{address}\""),
+            "BACKLINE_NODE__BIND",
+        ),
+        (
+            "node",
+            format!(
+                "[node]\npassword = \"hunter2-hunter2\"\n[process]\ninternal_bind = \"{address}\""
+            ),
+            "BACKLINE_PROCESS__INTERNAL_BIND",
+        ),
+    ] {
+        let file = folder.path().join("backline.toml");
+        std::fs::write(&file, &settings).expect("a file is written");
+        let output = Command::new(env!("CARGO_BIN_EXE_backline"))
+            .args([command, "--config"])
+            .arg(&file)
+            .env_clear()
+            .envs(
+                (!settings.contains("internal_bind"))
+                    .then_some(("BACKLINE_PROCESS__INTERNAL_BIND", "127.0.0.1:0")),
+            )
+            .current_dir(folder.path())
+            .output()
+            .expect("the binary runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{settings}");
+        assert!(
+            said.contains(expected),
+            "{settings} names {expected}:\n{said}"
+        );
+        assert!(!said.contains("hunter2"), "no secret is shown:\n{said}");
     }
 }
 
