@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.cache/tools/bin:$(PATH)
 .PHONY: menu demo run test check lint bench docs pictures clean-cache
 
 menu: ## This menu
-	@echo "Backline: one binary that runs Discord bots, and proves that they are ready."
+	@echo "Backline: a Discord music bot, a Lavalink v4 node, a simulated Discord to test any bot."
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 

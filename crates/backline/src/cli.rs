@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Runs Discord bots in production, and proves that they are ready for it.
+/// A Discord music bot, a Lavalink v4 node, and a simulated Discord to test any bot
 #[derive(Debug, Parser)]
 #[command(
     version,

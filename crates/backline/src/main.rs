@@ -1,4 +1,4 @@
-//! Backline: one binary that runs Discord bots, and proves that they are ready.
+//! Backline: a Discord music bot, a Lavalink v4 node, and a simulated Discord, in one binary.
 //!
 //! This crate alone knows all roles. It reads the command line, wires roles together, and
 //! ends them in order.
