@@ -118,7 +118,9 @@ fn sentence(outcome: &Outcome) -> String {
             )
         }
         Outcome::Cleared { count } => format!("Took {} out of the queue.", tracks(*count)),
-        Outcome::Joined => "Here I am! `/play` adds music; what was kept in the queue plays on.".into(),
+        Outcome::Joined => {
+            "Here I am! `/play` adds music; what was kept in the queue plays on.".into()
+        }
         Outcome::Left => {
             "Left the voice channel. The queue is kept: `/join` brings me back.".into()
         }

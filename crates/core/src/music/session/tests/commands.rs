@@ -414,12 +414,7 @@ fn what_is_done_is_saved_first_then_told_then_shown() {
             "save, join 10, reply, view",
         ),
         ("joining again", abc, Command::Join, "reply"),
-        (
-            "asking for autoplay",
-            abc,
-            Command::Autoplay,
-            "reply",
-        ),
+        ("asking for autoplay", abc, Command::Autoplay, "reply"),
     ];
     for (name, setup, command, effects) in rows {
         assert_eq!(setup().done(command), effects, "{name}");
