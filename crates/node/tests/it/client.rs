@@ -224,6 +224,11 @@ impl TestSocket {
     }
 
     /// Sends something, which servers ignore.
+    /// Sends what the node may refuse before it has read all of it.
+    pub async fn try_say(&mut self, text: &str) {
+        let _refused = self.stream.send(Message::text(text)).await;
+    }
+
     pub async fn say(&mut self, text: &str) {
         self.stream.send(Message::text(text)).await.unwrap();
     }

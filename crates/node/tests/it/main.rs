@@ -6,6 +6,7 @@ mod call;
 mod client;
 mod encryption;
 mod faults;
+mod hostile;
 mod playback;
 mod protocol;
 mod resume;
