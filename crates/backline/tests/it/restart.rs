@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::sound::{PER_SECOND, Tune, forget, hear, levels, locate};
+use crate::sound::{LEVELS_PER_SECOND, PER_SECOND, Tune, forget, hear, levels, locate};
 use crate::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,9 +41,9 @@ async fn a_killed_bot_plays_on_where_it_was_without_a_new_identify() {
     assert!(fit > 0.97, "the same track goes on: {fit}");
     let difference = place.abs_diff(at_death);
     assert!(
-        difference <= 5 * PER_SECOND,
+        difference <= 5 * LEVELS_PER_SECOND,
         "within 5 s of where it was: {} s",
-        difference as f32 / 50.0
+        difference as f32 / LEVELS_PER_SECOND as f32
     );
     let ratio = after.iter().sum::<f32>() / source[place..place + after.len()].iter().sum::<f32>();
     assert!((ratio - 0.6).abs() < 0.04, "at its volume: {ratio}");

@@ -91,40 +91,44 @@ impl Tune {
             .position(|window| window == heard)
     }
 
-    /// How loud each frame is: root mean square, 1.0 = full scale.
+    /// How loud it is: root mean squares for each 5 ms, 1.0 = full scale.
     pub(crate) fn levels(&self) -> Vec<f32> {
         levels(&self.frames)
     }
 }
 
-/// Root mean squares of decoded frames.
+/// Levels in a second: one for each 5 ms.
+pub(crate) const LEVELS_PER_SECOND: usize = 200;
+
+/// Root mean squares of decoded frames, one for each 5 ms.
 pub(crate) fn levels(frames: &[Vec<u8>]) -> Vec<f32> {
     let mut decoder = Decoder::new().expect("a decoder is made");
     let mut samples: Box<[f32; MAX_PACKET_VALUES]> = vec![0.0; MAX_PACKET_VALUES]
         .into_boxed_slice()
         .try_into()
         .expect("the length is that of the array");
-    frames
-        .iter()
-        .map(|frame| {
-            let count = decoder
-                .decode(frame, &mut samples)
-                .expect("a frame is decoded");
-            let energy: f32 = samples[..count].iter().map(|sample| sample * sample).sum();
-            (energy / count as f32).sqrt()
-        })
-        .collect()
+    let mut levels = Vec::with_capacity(frames.len() * 4);
+    for frame in frames {
+        let count = decoder
+            .decode(frame, &mut samples)
+            .expect("a frame is decoded");
+        for part in samples[..count].chunks(480) {
+            let energy: f32 = part.iter().map(|sample| sample * sample).sum();
+            levels.push((energy / part.len() as f32).sqrt());
+        }
+    }
+    levels
 }
 
-/// Finds `heard` in `source` by the shape of its loudness; returns the frame and how well it fits
+/// Finds `heard` in `source` by the shape of its loudness; returns the place and how well it fits
 /// (1.0 = the same shape), whatever the volume.
 ///
 /// Encoding anew moves the sound by part of a frame, so levels are compared smoothed over 100 ms.
 pub(crate) fn locate(heard: &[f32], source: &[f32]) -> (usize, f32) {
     let smooth = |levels: &[f32]| -> Vec<f32> {
         levels
-            .windows(5)
-            .map(|window| window.iter().sum::<f32>() / 5.0)
+            .windows(20)
+            .map(|window| window.iter().sum::<f32>() / 20.0)
             .collect()
     };
     let (heard, source) = (smooth(heard), smooth(source));
