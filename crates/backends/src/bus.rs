@@ -1,6 +1,6 @@
 //! The bus between roles, as a port: streams that keep order, and lossy broadcasts.
 //!
-//! Streams are split into [`PARTITIONS`](backline_proto::bus::PARTITIONS), by guild. What every
+//! Streams are split into [`PARTITIONS`], by guild. What every
 //! backend promises, and the contract suite checks:
 //!
 //! - Order: messages of a partition are handed out in the order they were published.

@@ -256,6 +256,9 @@ mod tests {
         let error = subscriber(&process, io::sink, false)
             .err()
             .expect("is refused");
-        assert_eq!(error.to_string(), "`info,==` is no filter of log lines: try `info` or `info,backline_audio=debug`");
+        assert_eq!(
+            error.to_string(),
+            "`info,==` is no filter of log lines: try `info` or `info,backline_audio=debug`"
+        );
     }
 }
