@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use backline_runtime::config;
 use backline_runtime::metrics::Metrics;
+use backline_runtime::net::serve::{Bounds, serve};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -156,16 +157,7 @@ async fn run(app: Arc<App>, listener: TcpListener, events: engine::Events) {
     });
     let events = tokio::spawn(ticker::hand_out_events(Arc::clone(&app), events));
     let ticks = tokio::spawn(ticker::tick(Arc::clone(&app), minutes));
-    let drained = app.shutdown.clone().cancelled_owned();
-    let serve = axum::serve(listener, router).with_graceful_shutdown(drained);
-    let served = async {
-        if let Err(error) = serve.await {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "node stopped listening"
-            );
-        }
-    };
+    let served = serve(listener, router, Bounds::default(), app.shutdown.clone());
     let overdue = async {
         app.shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;

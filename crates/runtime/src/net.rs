@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod client;
 pub mod guard;
+pub mod serve;
 pub mod tls;
 
 pub use backoff::Backoff;

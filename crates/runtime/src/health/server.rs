@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Health;
 use crate::metrics::{self, Metrics};
+use crate::net::serve::{self, Bounds};
 
 /// The internal port, while it is served.
 #[derive(Debug)]
@@ -66,12 +67,13 @@ pub async fn serve(
         .route("/metrics", get(expose))
         .with_state((health, metrics));
     let task = tokio::spawn(async move {
-        let served = axum::serve(listener, routes);
+        let bounds = Bounds {
+            connections: 256,
+            ..Bounds::default()
+        };
         // Not graceful: nobody's answer here is worth waiting for.
         tokio::select! {
-            result = served => if let Err(error) = result {
-                tracing::error!(error = %error, "internal port failed");
-            },
+            () = serve::serve(listener, routes, bounds, CancellationToken::new()) => {}
             () = shutdown.cancelled() => {}
         }
     });
