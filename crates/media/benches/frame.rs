@@ -17,6 +17,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 
 /// A track that begins again when it is over.
 struct Endless {
+    file: Vec<u8>,
     pipeline: Pipeline,
     frame: OpusFrame,
 }
@@ -27,23 +28,32 @@ impl Endless {
             .join("../../assets")
             .join(path);
         let file = std::fs::read(path).expect("part of the repository");
-        let options = EncoderOptions::default();
-        let pipeline = Pipeline::open(Box::new(Cursor::new(file)), &Hint::default(), options);
         Self {
-            pipeline: pipeline.expect("playable"),
-            frame: OpusFrame::empty(),
+            pipeline: open(&file),
+            file,
+            frame: OpusFrame::default(),
         }
     }
 
     fn next(&mut self) -> &OpusFrame {
-        while !matches!(
-            self.pipeline.next_frame(&mut self.frame),
-            Next::Frame { .. }
-        ) {
-            self.pipeline.seek(0).expect("a seekable file");
+        if !self.advance() {
+            self.pipeline = open(&self.file);
+            assert!(self.advance(), "a track has a first frame");
         }
         &self.frame
     }
+
+    fn advance(&mut self) -> bool {
+        matches!(
+            self.pipeline.next_frame(&mut self.frame),
+            Next::Frame { .. }
+        )
+    }
+}
+
+fn open(file: &[u8]) -> Pipeline {
+    let source = Box::new(Cursor::new(file.to_vec()));
+    Pipeline::open(source, &Hint::default(), EncoderOptions::default()).expect("a file that plays")
 }
 
 /// What stands between a packet and the socket.

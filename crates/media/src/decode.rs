@@ -12,7 +12,7 @@ use std::io;
 use symphonia::core::{
     codecs::audio::{AudioDecoder, AudioDecoderOptions},
     errors::Error as Symphonia,
-    formats::{FormatReader, SeekMode, SeekTo, Track, TrackType},
+    formats::{FormatReader, SeekMode, SeekTo, Track, TrackType, well_known::FORMAT_ID_ISOMP4},
     units::{Time, TimeBase, Timestamp},
 };
 
@@ -46,6 +46,8 @@ pub struct Decoder {
     wanted: std::ops::Range<usize>,
     errors_in_a_row: u32,
     seekable: bool,
+    /// An MP4 reader that has met the end of the file cannot go back, so it is not led there.
+    is_mp4: bool,
 }
 
 /// What [`Decoder::next_packet`] found.
@@ -102,6 +104,7 @@ impl Decoder {
         })?;
         let (id, time_base, frames) = (track.id, track.time_base, total_samples(track, rate));
         let priming = container::priming(parameters.codec, &mut *format);
+        let is_mp4 = format.format_info().format == FORMAT_ID_ISOMP4;
         Ok(Self {
             format,
             codec,
@@ -118,6 +121,7 @@ impl Decoder {
             wanted: 0..0,
             errors_in_a_row: 0,
             seekable,
+            is_mp4,
         })
     }
 
@@ -162,6 +166,9 @@ impl Decoder {
             return Next::End;
         }
         loop {
+            if self.is_mp4 && self.is_over() {
+                return Next::End;
+            }
             let packet = match self.format.next_packet() {
                 Ok(Some(packet)) if packet.track_id == self.track => packet,
                 Ok(Some(_)) => continue,
@@ -205,6 +212,14 @@ impl Decoder {
             } else if let Some(position) = self.take_wanted() {
                 return Next::Data { position };
             }
+        }
+    }
+
+    /// Whether every sample that the file announces was handed out.
+    fn is_over(&self) -> bool {
+        match (self.position, self.total_samples) {
+            (Some(position), Some(total)) => u64::try_from(position).is_ok_and(|at| at >= total),
+            _ => false,
         }
     }
 

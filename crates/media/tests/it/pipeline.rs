@@ -260,3 +260,30 @@ fn html_is_named_as_such() {
         "not audio: looks like HTML"
     );
 }
+
+#[test]
+fn a_track_that_is_over_can_be_sought() {
+    for name in ["m4a", "mp3", "flac", "wav", "ogg", "opus", "webm"] {
+        let path = format!(
+            "{}/../../assets/signals/sweep.{name}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let file = std::fs::read(path).expect("part of the repository");
+        let source = Box::new(Cursor::new(file));
+        let mut pipeline = Pipeline::open(source, &Hint::default(), EncoderOptions::default())
+            .expect("a file that plays");
+        let mut frame = OpusFrame::default();
+        let mut count = || {
+            let mut frames = 0;
+            while matches!(pipeline.next_frame(&mut frame), Next::Frame { .. }) {
+                frames += 1;
+            }
+            pipeline.seek(0).expect("a file that can be sought");
+            frames
+        };
+        let first = count();
+        assert!(first >= 99, "{name}: {first}");
+        assert_eq!(count(), first, "{name} again");
+        assert_eq!(count(), first, "{name} and again");
+    }
+}
