@@ -100,11 +100,9 @@ async fn the_only_node_is_waited_for_and_the_music_goes_on_where_it_was() {
         20,
         "what was asked meanwhile holds"
     );
-    assert_eq!(
-        peer.world.handshakes()[0],
-        (None, false),
-        "its old session is not asked for: it died"
-    );
+    // A node that is back within the resume time is asked for the old session, a later one not.
+    let (_, resumed) = peer.world.handshakes()[0].clone();
+    assert!(!resumed, "its old session died with it");
 }
 
 #[tokio::test]
