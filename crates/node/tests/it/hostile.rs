@@ -1,4 +1,4 @@
-//! Clients that mean no good: each is refused or dropped, and a player that sounds goes on.
+//! Clients that mean no good: each is refused or dropped, and the node goes on answering others.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
