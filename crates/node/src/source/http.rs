@@ -2,6 +2,7 @@
 
 pub mod fetch;
 pub mod guard;
+pub mod loader;
 pub mod window;
 
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub struct Http {
     reach: Reach,
     read_timeout: Duration,
     metrics: NodeMetrics,
+    /// What a server wants to be told besides.
+    headers: HeaderMap,
 }
 
 /// A stream that a server has begun to send.
@@ -114,7 +117,15 @@ impl Http {
             reach,
             read_timeout,
             metrics: metrics.clone(),
+            headers: HeaderMap::new(),
         })
+    }
+
+    /// Returns a fetcher that sends these headers, too, also after redirects: nothing secret.
+    #[must_use]
+    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
     }
 
     /// Opens a URL and starts filling its window.
@@ -170,6 +181,7 @@ impl Http {
             let mut request = self
                 .client
                 .get(url.clone())
+                .headers(self.headers.clone())
                 .header(header::RANGE, format!("bytes={offset}-"))
                 // Compressed bytes would make offsets meaningless.
                 .header(header::ACCEPT_ENCODING, "identity");

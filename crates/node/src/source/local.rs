@@ -1,5 +1,7 @@
 //! The source `local`: files below one folder, and nothing outside it.
 
+pub mod loader;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};

@@ -12,6 +12,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
 
 use super::registry::Registry;
@@ -43,6 +44,58 @@ pub struct NodeMetrics {
     pub clock_resyncs: Counter,
     /// Finished loads by source and result.
     pub loads: Family<LoadLabels, Counter>,
+    /// How long loads took, by the source that answered.
+    pub load_time: Times,
+    /// Tracks that were opened to be played, by source and result.
+    pub opens: Family<OpenLabels, Counter>,
+    /// How long opening took, by source.
+    pub open_time: Times,
+}
+
+/// Histograms of time by source; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Times(Family<SourceLabels, Histogram, fn() -> Histogram>);
+
+/// Upper bounds of the buckets of [`Times`], in seconds.
+const TIME_SECONDS: [f64; 10] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+impl Default for Times {
+    fn default() -> Self {
+        Self(Family::new_with_constructor(|| Histogram::new(TIME_SECONDS)))
+    }
+}
+
+impl Times {
+    /// Counts something that took `time` at a source.
+    pub fn observe(&self, source: LoadSource, time: Duration) {
+        let labels = SourceLabels { source };
+        self.0.get_or_create(&labels).observe(time.as_secs_f64());
+    }
+}
+
+/// A source as the only label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SourceLabels {
+    /// The source.
+    pub source: LoadSource,
+}
+
+/// Labels of an opened track.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OpenLabels {
+    /// The source of the track.
+    pub source: LoadSource,
+    /// Whether it could be opened.
+    pub result: OpenResult,
+}
+
+/// Whether a track could be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OpenResult {
+    /// It could.
+    Opened,
+    /// It could not.
+    Failed,
 }
 
 /// Labels of a finished load.
@@ -61,6 +114,16 @@ pub enum LoadSource {
     Http,
     /// Audio files below the configured folder.
     Local,
+    /// What yt-dlp finds: YouTube and others.
+    Ytdlp,
+    /// Spotify, whose tracks sound from elsewhere.
+    Spotify,
+    /// Deezer, whose tracks sound from elsewhere.
+    Deezer,
+    /// Apple Music, whose tracks sound from elsewhere.
+    AppleMusic,
+    /// Text that is spoken.
+    Speech,
     /// No source knows the identifier.
     None,
 }
@@ -85,7 +148,21 @@ impl EncodeLabelValue for LoadSource {
         encoder.write_str(match self {
             Self::Http => "http",
             Self::Local => "local",
+            Self::Ytdlp => "ytdlp",
+            Self::Spotify => "spotify",
+            Self::Deezer => "deezer",
+            Self::AppleMusic => "applemusic",
+            Self::Speech => "speech",
             Self::None => "none",
+        })
+    }
+}
+
+impl EncodeLabelValue for OpenResult {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        encoder.write_str(match self {
+            Self::Opened => "opened",
+            Self::Failed => "failed",
         })
     }
 }
@@ -164,6 +241,23 @@ impl NodeMetrics {
             "loads",
             "Finished loads by source and result",
             metrics.loads.clone(),
+        );
+        registry.register_with_unit(
+            "load_time",
+            "How long loads took, by the source that answered",
+            Unit::Seconds,
+            metrics.load_time.0.clone(),
+        );
+        registry.register(
+            "opens",
+            "Tracks that were opened to be played, by source and result",
+            metrics.opens.clone(),
+        );
+        registry.register_with_unit(
+            "open_time",
+            "How long opening a track took, by source",
+            Unit::Seconds,
+            metrics.open_time.0.clone(),
         );
         metrics
     }
