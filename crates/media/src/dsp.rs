@@ -1,5 +1,12 @@
 //! Changes to the signal.
 
+mod filters;
+
+pub use filters::{
+    BANDS, BANDS_HZ, ChannelMix, Distortion, FilterError, FilterSet, Karaoke, LowPass, Rotation,
+    Timescale, Tremolo, Vibrato,
+};
+
 use crate::frame::CHANNELS;
 
 /// Makes louder or softer, without clicks and without hard clipping.

@@ -5,11 +5,17 @@
 //! with it the way.
 
 mod convert;
+mod deck;
+mod effects;
 mod passthrough;
 mod reader;
 
 use std::io;
 
+pub use self::{
+    deck::{Deck, DeckNext},
+    effects::{Duck, Effects, Fade, Loudness, Transition},
+};
 use self::{convert::Converted, passthrough::Passthrough};
 use crate::{
     decode::{DecodeError, Hint, OpenError, SeekError},
