@@ -3,6 +3,7 @@
 //! Every type both serializes and deserializes. Which keys are explicit `null`s and which are left
 //! out follows the reference server exactly, because clients in typed languages depend on it.
 
+pub mod beyond;
 pub mod encoded;
 pub mod error;
 pub mod filters;

@@ -183,6 +183,10 @@ impl Control {
             state: self.state(sight),
             voice: self.voice.clone(),
             filters: self.filters.clone(),
+            next_track: None,
+            crossfade: None,
+            fading: None,
+            loudness_normalizer: None,
         }
     }
 

@@ -1,8 +1,12 @@
 //! Filters: what changes the sound. They are replaced as a set.
 
+mod check;
+
 use serde::{Deserialize, Serialize};
 
 use super::Object;
+
+pub use check::OutOfRange;
 
 /// A set of filters. What is unset is left out; a `null` is unset.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

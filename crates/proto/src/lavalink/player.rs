@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::beyond::{Crossfade, Fading, LoudnessNormalizer};
 use super::omissible::not_null;
 use super::{Filters, Object, Omissible, Snowflake, Track};
 
@@ -25,6 +26,18 @@ pub struct Player {
     pub voice: VoiceState,
     /// Its filters.
     pub filters: Filters,
+    /// The track that follows by itself, if one is set. Beyond Lavalink, as are all below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_track: Option<Track>,
+    /// How tracks go over into each other, if set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crossfade: Option<Crossfade>,
+    /// Fades at pauses, stops and starts, if set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fading: Option<Fading>,
+    /// How loud all tracks are to be, if set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loudness_normalizer: Option<LoudnessNormalizer>,
 }
 
 /// Where a player is.
@@ -136,6 +149,19 @@ pub struct UpdatePlayer {
         skip_serializing_if = "Option::is_none"
     )]
     pub voice: Option<VoiceState>,
+    /// What follows the loaded track by itself; `null` clears it. Beyond Lavalink, as are all
+    /// below.
+    #[serde(default, skip_serializing_if = "Omissible::is_absent")]
+    pub next_track: Omissible<UpdateTrack>,
+    /// How tracks go over into each other; `null` is as without.
+    #[serde(default, skip_serializing_if = "Omissible::is_absent")]
+    pub crossfade: Omissible<Crossfade>,
+    /// Fades at pauses, stops and starts; `null` is none.
+    #[serde(default, skip_serializing_if = "Omissible::is_absent")]
+    pub fading: Omissible<Fading>,
+    /// How loud all tracks are to be; `null` is as they are.
+    #[serde(default, skip_serializing_if = "Omissible::is_absent")]
+    pub loudness_normalizer: Omissible<LoudnessNormalizer>,
 }
 
 /// What to play.
@@ -182,6 +208,10 @@ mod tests {
             },
             voice: VoiceState::default(),
             filters: Filters::default(),
+            next_track: None,
+            crossfade: None,
+            fading: None,
+            loudness_normalizer: None,
         };
         let json = json!({
             "guildId": "7", "track": null, "volume": 100, "paused": false,
@@ -236,6 +266,18 @@ mod tests {
                 UpdatePlayer {
                     position: Some(-1),
                     volume: Some(5000),
+                    ..UpdatePlayer::default()
+                },
+            ),
+            (
+                r#"{"nextTrack":null,"crossfade":{"enabled":true,"duration":900},"loudnessNormalizer":true}"#,
+                UpdatePlayer {
+                    next_track: Omissible::Null,
+                    crossfade: Omissible::Value(Crossfade {
+                        enabled: true,
+                        duration: 900,
+                    }),
+                    loudness_normalizer: Omissible::Value(LoudnessNormalizer::Switch(true)),
                     ..UpdatePlayer::default()
                 },
             ),
