@@ -4,6 +4,7 @@
 //! `advance`, call `next` until it wants more. They hold at most a page or a few elements, never
 //! panic on any input, and skip what they do not need.
 
+pub mod mpegts;
 pub mod ogg;
 mod opus_head;
 mod seek;
