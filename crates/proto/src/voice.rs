@@ -10,6 +10,7 @@
 pub mod binary;
 mod client;
 mod close;
+pub mod dave;
 mod frame;
 mod id;
 mod opcode;

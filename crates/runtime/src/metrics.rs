@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod node;
 pub mod process;
 pub mod registry;
+pub mod voice;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -70,6 +70,8 @@ pub struct VoiceSession {
     seq_ack: i64,
     /// Speaking flags that the shell wants, and those that the server knows.
     speaking: (u32, u32),
+    /// DAVE messages that wait until the session is resumed, bounded.
+    held: VecDeque<Effect>,
     effects: VecDeque<Effect>,
 }
 
@@ -84,6 +86,7 @@ impl VoiceSession {
             backoff: Backoff::default(),
             seq_ack: super::NO_SEQUENCE,
             speaking: (0, 0),
+            held: VecDeque::new(),
             effects: VecDeque::new(),
         };
         session.connect(now);
@@ -273,18 +276,24 @@ impl VoiceSession {
         }
     }
 
-    /// Sends a DAVE message in JSON.
+    /// Sends a DAVE message in JSON; while the session is being resumed, right after that.
     pub fn handle_dave_text(&mut self, op: Opcode, body: Value) {
-        if self.is_open() {
-            self.send(&ClientMessage::Dave { op, body });
-        }
+        let text = ClientMessage::Dave { op, body }.to_json();
+        self.say_or_hold(Effect::SendText(text));
     }
 
-    /// Sends a DAVE message in MLS bytes.
+    /// Sends a DAVE message in MLS bytes; while the session is being resumed, right after that.
     pub fn handle_dave_binary(&mut self, op: Opcode, payload: &[u8]) {
-        if self.is_open() {
-            self.effects
-                .push_back(Effect::SendBinary(ClientFrame { op, payload }.to_bytes()));
+        let bytes = ClientFrame { op, payload }.to_bytes();
+        self.say_or_hold(Effect::SendBinary(bytes));
+    }
+
+    fn say_or_hold(&mut self, effect: Effect) {
+        match (&self.link, &self.media) {
+            (Link::Live { .. }, _) => self.effects.push_back(effect),
+            (Link::Over, _) => {}
+            (_, Media::Agreed { .. }) if self.held.len() < MAX_HELD => self.held.push_back(effect),
+            _ => {}
         }
     }
 
@@ -353,6 +362,8 @@ impl VoiceSession {
         } else {
             self.link = Link::Identifying { since: now };
             self.seq_ack = super::NO_SEQUENCE;
+            self.held.clear();
+            self.effects.push_back(Effect::Begun);
             self.send(&ClientMessage::Identify(Identify {
                 server_id,
                 user_id,
@@ -447,6 +458,7 @@ impl VoiceSession {
         if matches!(self.link, Link::Resuming { .. }) {
             self.link = Link::Live { since: now };
             self.say_speaking();
+            self.effects.append(&mut self.held);
             self.effects.push_back(Effect::Resumed);
         }
     }
@@ -500,6 +512,9 @@ enum By {
     Us,
     Remote,
 }
+
+/// DAVE messages kept while a session is being resumed.
+const MAX_HELD: usize = 64;
 
 /// How long each step until a session stands may take: connect, greeting, the rest.
 const STEP: Duration = Duration::from_secs(10);

@@ -16,6 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
 
 use super::registry::Registry;
+use super::voice::VoiceMetrics;
 
 /// What the node counts; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +39,8 @@ pub struct NodeMetrics {
     pub frames_late: Counter,
     /// Frames that the network refused.
     pub frames_unsent: Counter,
+    /// Frames that were due while a clock thread was too late to send them.
+    pub frames_missed: Counter,
     /// How late frames were sent.
     pub frame_lateness: Lateness,
     /// Times a clock thread was so late that its timeline moved.
@@ -50,6 +53,8 @@ pub struct NodeMetrics {
     pub opens: Family<OpenLabels, Counter>,
     /// How long opening took, by source.
     pub open_time: Times,
+    /// Voice connections.
+    pub voice: VoiceMetrics,
 }
 
 /// Histograms of time by source; cheap to clone.
@@ -61,7 +66,9 @@ const TIME_SECONDS: [f64; 10] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 
 impl Default for Times {
     fn default() -> Self {
-        Self(Family::new_with_constructor(|| Histogram::new(TIME_SECONDS)))
+        Self(Family::new_with_constructor(|| {
+            Histogram::new(TIME_SECONDS)
+        }))
     }
 }
 
@@ -183,7 +190,10 @@ impl NodeMetrics {
     /// Returns fresh metrics, registered under `backline_node`.
     pub fn register(registry: &mut Registry) -> Self {
         let registry = registry.sub_registry_with_prefix("node");
-        let metrics = Self::default();
+        let metrics = Self {
+            voice: VoiceMetrics::register(registry),
+            ..Self::default()
+        };
         registry.register("players", "Players that exist", metrics.players.clone());
         registry.register(
             "playing_players",
@@ -225,6 +235,11 @@ impl NodeMetrics {
             "frames_unsent",
             "Frames that the network refused",
             metrics.frames_unsent.clone(),
+        );
+        registry.register(
+            "frames_missed",
+            "Frames that were due while a clock thread was too late to send them",
+            metrics.frames_missed.clone(),
         );
         registry.register_with_unit(
             "frame_lateness",
@@ -276,17 +291,24 @@ struct Counts {
 }
 
 /// Upper bounds of the buckets in microseconds; the last bucket has none.
-const BOUNDS_US: [u64; 12] = [
-    100, 250, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 40_000, 100_000, 500_000,
+const BOUNDS_US: [u64; 13] = [
+    100, 250, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 40_000, 100_000, 500_000, 1_000_000,
 ];
 
 impl Lateness {
     /// Counts one frame that was `late` behind its time.
     pub fn observe(&self, late: Duration) {
+        self.observe_many(late, 1);
+    }
+
+    /// Counts `frames` that were as `late` as each other.
+    pub fn observe_many(&self, late: Duration, frames: u64) {
         let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS_US.partition_point(|bound| *bound < micros);
-        self.0.buckets[bucket].fetch_add(1, Ordering::Relaxed);
-        self.0.sum_us.fetch_add(micros, Ordering::Relaxed);
+        self.0.buckets[bucket].fetch_add(frames, Ordering::Relaxed);
+        self.0
+            .sum_us
+            .fetch_add(micros.saturating_mul(frames), Ordering::Relaxed);
     }
 
     /// Returns how many frames were observed.

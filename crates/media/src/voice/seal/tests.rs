@@ -128,19 +128,22 @@ fn counters_never_repeat_and_end_closed() {
     }
 }
 
+/// The longest frame, protected end to end.
+const LONGEST: usize = MAX_OPUS + EndToEnd::MAX_OVERHEAD;
+
 #[test]
 fn the_longest_frame_fits_the_longest_datagram() {
     let mut out = [0; MAX_DATAGRAM];
     let mut sealer = Sealer::new(Mode::Aes256GcmRtpsize, &key());
     let length = sealer
-        .seal_into(&HEADER, &[1; MAX_OPUS], &mut out)
+        .seal_into(&HEADER, &[1; LONGEST], &mut out)
         .expect("sealed");
     assert_eq!(length, MAX_DATAGRAM);
-    let refused = sealer.seal_into(&HEADER, &[1; MAX_OPUS + 1], &mut out);
+    let refused = sealer.seal_into(&HEADER, &[1; LONGEST + 1], &mut out);
     assert_eq!(
         refused,
         Err(SealError::Length {
-            length: MAX_OPUS + 1
+            length: LONGEST + 1
         })
     );
 }

@@ -32,6 +32,8 @@ pub enum Effect {
         /// Our SSRC.
         ssrc: u32,
     },
+    /// A new session begins at the server: what was known of the call and its keys is void.
+    Begun,
     /// Packets may be sent, from the first nonce of this key on.
     Established(Established),
     /// The control connection is back; keys, nonces and sequence numbers simply go on.
