@@ -3,6 +3,7 @@
 //! The Discord half opens a session for every bot that joins a channel and hands the ticket
 //! to it in VOICE_SERVER_UPDATE; whoever shows the ticket may speak, and is heard.
 
+pub mod dave;
 mod ear;
 mod gateway;
 mod heard;
