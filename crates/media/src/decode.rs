@@ -6,6 +6,7 @@
 mod container;
 mod downmix;
 mod error;
+mod pieces;
 
 use std::io;
 
@@ -20,7 +21,7 @@ pub use container::Hint;
 pub use error::{DecodeError, OpenError, SeekError};
 
 use crate::{
-    demux::Tags,
+    demux::{Tags, mpegts::Elementary},
     sniff,
     source::{Rewound, Source},
 };
@@ -48,6 +49,8 @@ pub struct Decoder {
     seekable: bool,
     /// An MP4 reader that has met the end of the file cannot go back, so it is not led there.
     is_mp4: bool,
+    /// If there are any, what the container says about places is not true for the whole track.
+    places: Option<pieces::Places>,
 }
 
 /// What [`Decoder::next_packet`] found.
@@ -84,6 +87,22 @@ impl Decoder {
     }
 
     pub(crate) fn open_sniffed(source: Rewound, hint: &Hint) -> Result<Self, OpenError> {
+        if sniff::kind(source.prefix()) == sniff::Kind::MpegTs {
+            // From here on it is bare AAC or MPEG audio.
+            let sound = Box::new(Elementary::new(Box::new(source)));
+            let sound = Rewound::new(sound, sniff::LENGTH).map_err(|error| match error.kind() {
+                io::ErrorKind::InvalidData => OpenError::NoAudio,
+                _ => OpenError::Io(error),
+            })?;
+            if sound.prefix().is_empty() {
+                return Err(OpenError::NoAudio);
+            }
+            return Self::open_bare(sound, &Hint::default());
+        }
+        Self::open_bare(source, hint)
+    }
+
+    fn open_bare(source: Rewound, hint: &Hint) -> Result<Self, OpenError> {
         let seekable = source.is_seekable();
         let wav_tags = sniff::wav_tags(source.prefix());
         let mut format = container::probe(Box::new(source), hint)?;
@@ -122,6 +141,7 @@ impl Decoder {
             errors_in_a_row: 0,
             seekable,
             is_mp4,
+            places: None,
         })
     }
 
@@ -166,7 +186,7 @@ impl Decoder {
             return Next::End;
         }
         loop {
-            if self.is_mp4 && self.is_over() {
+            if self.is_mp4 && self.places.is_none() && self.is_over() {
                 return Next::End;
             }
             let packet = match self.format.next_packet() {
@@ -198,7 +218,7 @@ impl Decoder {
                 }
                 Err(error) => {
                     // The hole stays a hole: what follows keeps its place.
-                    self.position = None;
+                    self.lose_place();
                     match self.failure(error) {
                         Some(next) => return next,
                         None => continue,
@@ -208,10 +228,17 @@ impl Decoder {
             self.errors_in_a_row = 0;
             if self.stereo.is_empty() {
                 // A codec that warms up keeps a packet to itself; the next one says where it is.
-                self.position = None;
+                self.lose_place();
             } else if let Some(position) = self.take_wanted() {
                 return Next::Data { position };
             }
+        }
+    }
+
+    /// Lets the next packet say where it is, if it knows.
+    fn lose_place(&mut self) {
+        if self.places.is_none() {
+            self.position = None;
         }
     }
 
@@ -239,6 +266,9 @@ impl Decoder {
         {
             self.from = NOWHERE;
             return Ok(());
+        }
+        if let Some(places) = self.places.take() {
+            return self.seek_piece(places, to_ms, target);
         }
         // Decoders need a packet or two before their output is right.
         let nanos = (u128::from(to_ms.saturating_sub(PREROLL_MS)) * 1_000_000)
@@ -291,7 +321,8 @@ impl Decoder {
                 .clamp(0, samples)
         });
         // Guessed lengths must not cut anything off.
-        let end = if self.priming > 0 { end } else { samples };
+        let is_exact = self.priming > 0 && self.places.is_none();
+        let end = if is_exact { end } else { samples };
         if skip >= end {
             return None;
         }

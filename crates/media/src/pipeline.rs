@@ -18,12 +18,12 @@ pub use self::{
 };
 use self::{convert::Converted, passthrough::Passthrough};
 use crate::{
-    decode::{DecodeError, Hint, OpenError, SeekError},
+    decode::{DecodeError, Decoder, Hint, OpenError, SeekError},
     demux::Tags,
     frame::OpusFrame,
     opus::EncoderOptions,
     sniff,
-    source::{Rewound, Source},
+    source::{Packets, Pieces, Rewound, Source},
 };
 
 /// One track on its way from bytes to packets.
@@ -97,13 +97,37 @@ impl Pipeline {
                 }
                 Err((error, _)) => return Err(error),
             },
-            sniff::Kind::Other => Way::Other(Box::new(Converted::open(source, hint, options)?)),
+            sniff::Kind::Other | sniff::Kind::MpegTs => Way::Other(Box::new(Converted::open(source, hint, options)?)),
         };
-        Ok(Self {
+        Ok(Self::new(way))
+    }
+
+    /// Opens a track in pieces at its first one; seeking opens it anew at another. Otherwise as
+    /// [`Pipeline::open`].
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_pieces(
+        pieces: Box<dyn Pieces>,
+        hint: &Hint,
+        options: EncoderOptions,
+    ) -> Result<Self, OpenError> {
+        let decoder = Decoder::open_pieces(pieces, hint)?;
+        let way = Converted::new(decoder, options)?;
+        Ok(Self::new(Way::Other(Box::new(way))))
+    }
+
+    /// Returns a pipeline over Opus packets that somebody else makes.
+    pub fn of_packets(packets: Box<dyn Packets>, options: EncoderOptions) -> Self {
+        Self::new(Way::Opus(Box::new(Passthrough::packets(packets, options))))
+    }
+
+    fn new(way: Way) -> Self {
+        Self {
             way,
             end_ms: None,
             over: false,
-        })
+        }
     }
 
     /// Returns what is known about the track.

@@ -1,6 +1,6 @@
 //! What a stream is, from its first bytes.
 
-use crate::demux::{OpusHead, Tags, tag_text};
+use crate::demux::{OpusHead, Tags, mpegts, tag_text};
 
 /// A guess at what comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub(crate) enum Kind {
     OggOpus,
     /// WebM or Matroska, with whatever inside.
     Matroska,
+    /// An MPEG transport stream.
+    MpegTs,
     /// A web page.
     Html,
     /// Nothing at all.
@@ -27,6 +29,8 @@ pub(crate) fn kind(bytes: &[u8]) -> Kind {
         Kind::OggOpus
     } else if bytes.starts_with(&[0x1A, 0x45, 0xDF, 0xA3]) {
         Kind::Matroska
+    } else if mpegts::is_mpegts(bytes) {
+        Kind::MpegTs
     } else if is_html(bytes) {
         Kind::Html
     } else {

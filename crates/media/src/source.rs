@@ -40,6 +40,30 @@ impl<T: AsRef<[u8]> + Send + Sync> Source for io::Cursor<T> {
     }
 }
 
+/// Opus packets that somebody else makes, in order.
+pub trait Packets: Send + Sync {
+    /// Writes the next packet and returns where it begins, in samples at 48 kHz from the start of
+    /// the track; `None` when no more will come. One that is not there yet is
+    /// [`io::ErrorKind::WouldBlock`].
+    ///
+    /// # Errors
+    /// Why no more can come.
+    fn next(&mut self, packet: &mut Vec<u8>) -> io::Result<Option<i64>>;
+}
+
+/// A track in pieces, at the beginning of each of which it can be opened.
+pub trait Pieces: Send + Sync {
+    /// Returns the length of the track in milliseconds.
+    fn duration_ms(&self) -> u64;
+
+    /// Returns the bytes from the piece on that holds a place, and where in the track that piece
+    /// begins, in milliseconds. Behind the end there is nothing to read.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    fn open(&mut self, at_ms: u64) -> io::Result<(Box<dyn Source>, u64)>;
+}
+
 /// A source whose first bytes were read already, and are read again from memory.
 pub(crate) struct Rewound {
     inner: Box<dyn Source>,
@@ -69,6 +93,16 @@ impl Rewound {
             position: 0,
             inner_position: Some(filled as u64),
         })
+    }
+
+    /// Holds nothing.
+    pub(crate) fn empty() -> Self {
+        Self {
+            inner: Box::new(io::Cursor::new([])),
+            prefix: Vec::new(),
+            position: 0,
+            inner_position: Some(0),
+        }
     }
 
     pub(crate) fn prefix(&self) -> &[u8] {

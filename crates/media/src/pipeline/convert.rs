@@ -32,7 +32,10 @@ impl Converted {
         hint: &Hint,
         options: EncoderOptions,
     ) -> Result<Self, OpenError> {
-        let decoder = Decoder::open_sniffed(source, hint)?;
+        Self::new(Decoder::open_sniffed(source, hint)?, options)
+    }
+
+    pub(super) fn new(decoder: Decoder, options: EncoderOptions) -> Result<Self, OpenError> {
         let resampler = Resampler::new(decoder.rate()).map_err(|_| OpenError::Unsupported {
             what: "sample rate",
         })?;

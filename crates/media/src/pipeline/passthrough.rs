@@ -14,7 +14,7 @@ use crate::{
     framer::Framer,
     opus::{self, Decoder, Encoder, EncoderOptions, MAX_PACKET_VALUES},
     packet,
-    source::Rewound,
+    source::{Packets, Rewound},
 };
 
 pub(super) struct Passthrough {
@@ -68,8 +68,17 @@ impl Passthrough {
         if let Some(error) = error {
             return Err(Box::new((error, reader)));
         }
+        Ok(Self::new(reader, options))
+    }
+
+    /// Passes on what somebody else has made.
+    pub(super) fn packets(packets: Box<dyn Packets>, options: EncoderOptions) -> Self {
+        Self::new(Reader::packets(packets), options)
+    }
+
+    fn new(reader: Reader, options: EncoderOptions) -> Self {
         let head_gain = head_gain(&reader);
-        Ok(Self {
+        Self {
             reader,
             options,
             volume: Volume::new(head_gain),
@@ -78,7 +87,7 @@ impl Passthrough {
             from: i64::MIN,
             history: History::default(),
             converter: None,
-        })
+        }
     }
 
     pub(super) fn tags(&self) -> Tags {

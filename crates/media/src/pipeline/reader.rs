@@ -9,7 +9,8 @@ use crate::{
         ogg::{OggDemuxer, end_granule},
         webm::WebmDemuxer,
     },
-    source::{Rewound, Source},
+    packet,
+    source::{Packets, Rewound, Source},
 };
 
 /// Reads packets one by one; the last one stays here.
@@ -29,6 +30,8 @@ pub(super) struct Reader {
 enum Demuxer {
     Ogg(Box<OggDemuxer>),
     Webm(Box<WebmDemuxer>),
+    /// Nothing to take apart.
+    Packets(Box<dyn Packets>),
 }
 
 /// What [`Reader::advance`] found.
@@ -48,6 +51,11 @@ impl Reader {
 
     pub(super) fn webm(source: Rewound) -> Self {
         Self::new(source, Demuxer::Webm(Box::default()))
+    }
+
+    pub(super) fn packets(packets: Box<dyn Packets>) -> Self {
+        let nothing = Rewound::empty();
+        Self::new(nothing, Demuxer::Packets(packets))
     }
 
     fn new(source: Rewound, demuxer: Demuxer) -> Self {
@@ -82,6 +90,7 @@ impl Reader {
         match &self.demuxer {
             Demuxer::Ogg(demuxer) => demuxer.tags(),
             Demuxer::Webm(demuxer) => demuxer.tags(),
+            Demuxer::Packets(_) => &NO_TAGS,
         }
     }
 
@@ -116,6 +125,18 @@ impl Reader {
             let event = match &mut self.demuxer {
                 Demuxer::Ogg(demuxer) => demuxer.next(),
                 Demuxer::Webm(demuxer) => demuxer.next(),
+                Demuxer::Packets(packets) => {
+                    return match packets.next(&mut self.packet) {
+                        Ok(Some(position)) => {
+                            self.position = position;
+                            self.samples = packet::samples(&self.packet).unwrap_or(0);
+                            self.trim_end = 0;
+                            Step::Packet
+                        }
+                        Ok(None) => Step::End,
+                        Err(error) => Step::Io(error),
+                    };
+                }
             };
             match event {
                 Ok(Event::Packet(packet)) => {
@@ -145,6 +166,7 @@ impl Reader {
         let room = match &mut self.demuxer {
             Demuxer::Ogg(demuxer) => demuxer.room(),
             Demuxer::Webm(demuxer) => demuxer.room(),
+            Demuxer::Packets(_) => return Ok(()),
         };
         let count = loop {
             match self.source.read(room) {
@@ -157,6 +179,7 @@ impl Reader {
             (Demuxer::Webm(demuxer), 0) => demuxer.finish(),
             (Demuxer::Ogg(demuxer), count) => demuxer.advance(count),
             (Demuxer::Webm(demuxer), count) => demuxer.advance(count),
+            (Demuxer::Packets(_), _) => {}
         }
         Ok(())
     }
@@ -164,6 +187,7 @@ impl Reader {
     /// Finds out how long the track is; for Ogg this reads the end of the source and comes back.
     pub(super) fn measure(&mut self) -> io::Result<()> {
         match &self.demuxer {
+            Demuxer::Packets(_) => Ok(()),
             Demuxer::Webm(demuxer) => {
                 self.total_samples = demuxer.track_samples();
                 Ok(())
@@ -192,6 +216,7 @@ impl Reader {
         let mut seeker = match &self.demuxer {
             Demuxer::Ogg(demuxer) => demuxer.seeker(position, length),
             Demuxer::Webm(demuxer) => demuxer.seeker(position, length),
+            Demuxer::Packets(_) => return Err(SeekError::Unseekable),
         };
         let offset = loop {
             match seeker.poll() {
@@ -212,6 +237,7 @@ impl Reader {
         match &mut self.demuxer {
             Demuxer::Ogg(demuxer) => demuxer.reset(offset),
             Demuxer::Webm(demuxer) => demuxer.reset(offset),
+            Demuxer::Packets(_) => {}
         }
         Ok(())
     }
@@ -230,6 +256,11 @@ fn read_up_to(source: &mut Rewound, length: usize) -> io::Result<Vec<u8>> {
     source.take(length as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+static NO_TAGS: Tags = Tags {
+    title: None,
+    artist: None,
+};
 
 /// Holds at least one whole page.
 const TAIL: usize = 2 * 65_536;

@@ -1,6 +1,7 @@
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use super::*;
+use crate::decode::{Decoder, Hint, Next, OpenError};
 
 /// Writes packets of one payload each.
 fn packet(pid: u16, begins: bool, counter: u8, payload: &[u8]) -> Vec<u8> {
@@ -42,8 +43,8 @@ fn table(id: u8, entries: &[u8]) -> Vec<u8> {
     table
 }
 
-/// A stream with pictures at 0x100 and sound of `kind` at 0x101, and the sound in it.
-pub(super) fn stream(kind: u8, frames: usize) -> (Vec<u8>, Vec<u8>) {
+/// A stream with pictures at 0x100 and `sound` of a kind at 0x101.
+fn mux(kind: u8, sound: &[u8]) -> Vec<u8> {
     let mut bytes = packet(0, true, 0, &table(0, &[0, 0, 0xE0, 0x10, 0, 1, 0xF0, 0x00]));
     let streams = [
         &[0xE1, 0x01, 0xF0, 0x00][..],
@@ -52,24 +53,53 @@ pub(super) fn stream(kind: u8, frames: usize) -> (Vec<u8>, Vec<u8>) {
     ]
     .concat();
     bytes.extend(packet(0x1000, true, 0, &table(2, &streams)));
-    let (mut sound, mut counter) = (Vec::new(), 0_u8);
-    for frame in 0..frames {
-        bytes.extend(packet(
-            0x100,
-            true,
-            frame as u8,
-            &[0, 0, 1, 0xE0, 0, 0, 0x80, 0, 0, 1, 2],
-        ));
-        let body: Vec<u8> = (0..300).map(|at| (frame * 7 + at) as u8).collect();
+    let mut counter = 0_u8;
+    for (number, body) in sound.chunks(300).enumerate() {
+        let picture = [0, 0, 1, 0xE0, 0, 0, 0x80, 0, 0, 1, 2];
+        bytes.extend(packet(0x100, true, number as u8, &picture));
         let mut pes = vec![0, 0, 1, 0xC0, 0, 0, 0x80, 0x80, 5, 0x21, 0, 1, 0, 1];
-        pes.extend(&body);
-        sound.extend(&body);
+        pes.extend_from_slice(body);
         for (at, part) in pes.chunks(PACKET - 4).enumerate() {
             bytes.extend(packet(0x101, at == 0, counter, part));
             counter = counter.wrapping_add(1);
         }
     }
-    (bytes, sound)
+    bytes
+}
+
+fn stream(kind: u8, frames: usize) -> (Vec<u8>, Vec<u8>) {
+    let sound: Vec<u8> = (0..frames * 300).map(|at| (at * 7 / 5) as u8).collect();
+    (mux(kind, &sound), sound)
+}
+
+#[test]
+fn mp3_in_a_transport_stream_sounds_like_the_file_itself() {
+    let file = include_bytes!("../../../../../assets/signals/sweep.mp3");
+    let samples = |bytes: Vec<u8>, from_ms| {
+        let mut decoder = Decoder::open(Box::new(Cursor::new(bytes)), &Hint::default());
+        let decoder = decoder.as_mut().expect("sound");
+        decoder.seek(from_ms).expect("seekable");
+        let mut samples = Vec::new();
+        while let Next::Data { .. } = decoder.next_packet() {
+            samples.extend_from_slice(decoder.samples());
+        }
+        samples
+    };
+    for from_ms in [0, 1_500] {
+        let (bare, inside) = (
+            samples(file.to_vec(), from_ms),
+            samples(mux(0x03, file), from_ms),
+        );
+        assert!(bare.len() > 20_000, "there is something to compare");
+        assert!(
+            bare == inside,
+            "{} and {} values differ",
+            bare.len(),
+            inside.len()
+        );
+    }
+    let silent = Decoder::open(Box::new(Cursor::new(mux(0x06, file))), &Hint::default());
+    assert!(matches!(silent, Err(OpenError::NoAudio)));
 }
 
 #[test]
