@@ -3,12 +3,15 @@
 //! Neither count depends on the number of players. A player has a place in one clock's table; a
 //! track has a ring that the pool fills and the clock empties.
 
+pub mod arena;
 pub mod bell;
 pub mod clock;
 pub mod feed;
+pub mod lane;
 pub mod packet;
 pub mod pool;
 pub mod slot;
+pub mod source;
 pub mod transport;
 
 use std::io;
@@ -16,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use backline_media::voice::EndToEnd;
 use backline_runtime::metrics::node::NodeMetrics;
 use crossbeam_channel::Sender;
 use rtrb::{Consumer, RingBuffer};
@@ -71,8 +75,8 @@ pub struct EngineOptions {
 
 /// Events one clock may tell before they are heard.
 const EVENTS: usize = 4_096;
-/// Feeds one clock may ask for before the pool answers.
-const WANTED: usize = 16_384;
+/// Errands one clock may give before the pool answers.
+const ERRANDS: usize = 16_384;
 /// Commands one clock may be behind.
 const COMMANDS: usize = 8_192;
 
@@ -90,18 +94,16 @@ impl Engine {
         let mut rings = Vec::with_capacity(bells.len());
         for (index, bell) in bells.into_iter().enumerate() {
             let (events, heard) = RingBuffer::new(EVENTS);
-            let (wanted, asked) = RingBuffer::new(WANTED);
+            let (errands, asked) = RingBuffer::new(ERRANDS);
             let (commands, orders) = crossbeam_channel::bounded(COMMANDS);
             pool.serve(asked);
             rings.push(heard);
-            let outlets = Outlets {
-                events,
-                bell,
-                wanted,
-                pool: pool.waker(),
-                metrics: metrics.clone(),
-                stuck_ticks: (options.stuck.as_millis() / 20) as u32,
-            };
+            let outlets = Outlets::new(
+                (events, bell),
+                (errands, pool.waker()),
+                metrics.clone(),
+                (options.stuck.as_millis() / 20) as u32,
+            );
             let run = move || {
                 prefer_this_thread();
                 Clock::new(outlets).run(&orders);
@@ -210,6 +212,14 @@ impl Seat {
         self.tell(Command::Connect {
             place: self.place,
             transport,
+        });
+    }
+
+    /// Protects the packets of the present voice connection with other keys from now on.
+    pub fn protect(&self, end_to_end: EndToEnd) {
+        self.tell(Command::Protect {
+            place: self.place,
+            end_to_end: Box::new(end_to_end),
         });
     }
 

@@ -4,11 +4,13 @@
 //! jobs that open sources call in, and everything is decided under one short lock.
 
 pub mod control;
+pub mod markers;
+pub mod sound;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use backline_media::voice::Mode;
+use backline_media::voice::{EndToEnd, Mode};
 use backline_proto::lavalink::{
     Exception, Filters, Message, Object, Player as View, Snowflake, VoiceState,
 };
@@ -23,6 +25,7 @@ use crate::engine::slot::{Counters, Event};
 use crate::engine::transport::Transport;
 use crate::session::Session;
 use crate::voice::connection::{Connection, Owner};
+use crate::voice::dave::Desk;
 use crate::voice::{Status, VoiceLink};
 use control::{Control, Effect, Goal, Play, Sight};
 
@@ -158,7 +161,7 @@ impl Player {
         let feed = state
             .feed
             .as_ref()
-            .filter(|feed| feed.generation == event.generation);
+            .filter(|feed| feed.place().0 == event.generation);
         let failure = feed
             .and_then(|feed| feed.take_failure())
             .map(|failure| *failure);
@@ -240,18 +243,25 @@ impl Player {
         let Some(session) = self.session.upgrade() else {
             return Err(VoiceFailed);
         };
+        let channel_id = credentials.channel_id.as_deref();
+        let channel_id = channel_id.and_then(|id| id.trim().parse().ok());
+        let (Some(channel_id), Some(url)) =
+            (channel_id, self.app.dialer.url(&credentials.endpoint))
+        else {
+            return Err(VoiceFailed);
+        };
         // The old link goes first: the same user cannot be in the same call twice.
         state.voice = None;
         state.voice_epoch += 1;
         self.seat.connect(None);
         let started = Instant::now();
         let options = Options {
-            url: self.app.dialer.url(&credentials.endpoint),
+            url,
             server_id: self.guild_id.0.into(),
             user_id: session.user_id.into(),
             session_id: credentials.session_id.clone(),
             token: credentials.token.clone(),
-            max_dave_protocol_version: 0,
+            max_dave_protocol_version: backline_media::voice::dave::MAX_VERSION,
             modes: Mode::ALL
                 .iter()
                 .map(|mode| mode.name().to_owned())
@@ -260,6 +270,13 @@ impl Player {
         let (link, status, leave) = VoiceLink::new(credentials);
         let connection = Connection {
             session: VoiceSession::new(options, Duration::ZERO),
+            desk: Desk::new(
+                session.user_id,
+                channel_id,
+                Arc::clone(&self.app.dialer.keywork),
+                self.app.metrics.voice.clone(),
+            ),
+            metrics: self.app.metrics.voice.clone(),
             dialer: self.app.dialer.clone(),
             owner: Caller {
                 player: Weak::clone(&self.this),
@@ -298,14 +315,17 @@ impl Player {
                 }
                 Effect::Update => self.tell_update(state),
                 Effect::Pause(paused) => self.seat.pause(paused),
-                Effect::Gain(gain) => {
+                Effect::Sound => {
                     if let Some(feed) = &state.feed {
-                        feed.set_settings(Settings { gain });
+                        self.app
+                            .engine
+                            .pool()
+                            .apply(feed, settings(&state.control));
                     }
                 }
                 Effect::EndAt(end_ms) => {
                     if let Some(feed) = &state.feed {
-                        feed.set_end(end_ms);
+                        feed.set_end(feed.place().0, end_ms);
                     }
                 }
                 Effect::Silence => {
@@ -317,6 +337,14 @@ impl Player {
                     }
                     self.seat.stop();
                 }
+                Effect::Tell(_)
+                | Effect::Leave(_)
+                | Effect::Alarm(_)
+                | Effect::Fade { .. }
+                | Effect::Later { .. }
+                | Effect::Prepare
+                | Effect::Forget
+                | Effect::Started => {}
                 Effect::Open => {
                     if let Some(feed) = state.feed.take() {
                         // What is buffered of the old track plays until the new one yields.
@@ -394,11 +422,9 @@ impl Player {
 
     fn start_feed(&self, state: &mut State, goal: Goal, source: Box<dyn PacketSource>) {
         let wake = source.wake();
-        let settings = Settings {
-            gain: state.control.gain(),
-        };
+        let settings = settings(&state.control);
         let (feed, line) = Feed::new(self.id, goal.run, goal.position_ms, settings, source);
-        feed.set_end(state.control.end_ms());
+        feed.set_end(goal.run, state.control.end_ms());
         wake.aim(&feed);
         state.feed = Some(feed);
         state.job = None;
@@ -434,14 +460,17 @@ impl std::fmt::Debug for Player {
     }
 }
 
+fn settings(control: &Control) -> Settings {
+    Settings {
+        effects: Arc::new(control.effects().clone()),
+    }
+}
+
 fn sight(state: &State) -> Sight {
     let pulse = state.voice.as_ref().map(VoiceLink::pulse);
     Sight {
         time_ms: crate::app::wall_ms(),
-        position: state
-            .feed
-            .as_ref()
-            .map(|feed| (feed.generation, feed.position_ms())),
+        position: state.feed.as_ref().map(|feed| feed.place()),
         connected: pulse.is_some_and(|pulse| pulse.is_connected()),
         ping_ms: pulse.and_then(|pulse| pulse.ping_ms()),
     }
@@ -467,6 +496,10 @@ impl Caller {
 impl Owner for Caller {
     fn handle_transport(&self, transport: Box<Transport>) {
         self.with(|player, _| player.seat.connect(Some(transport)));
+    }
+
+    fn handle_protection(&self, end_to_end: EndToEnd) {
+        self.with(|player, _| player.seat.protect(end_to_end));
     }
 
     fn handle_ready(&self) {

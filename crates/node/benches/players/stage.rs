@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use backline_media::pipeline::Effects;
 use backline_media::voice::{EndToEnd, Mode, Sealer};
 use backline_node::inside::{
     Engine, EngineOptions, Feed, Seat, Settings, Sources, Transport, for_sending,
@@ -192,7 +193,14 @@ impl Stage {
         seat.pause(true);
         seat.connect(Some(Box::new(transport)));
         let wake = source.wake();
-        let (feed, line) = Feed::new(id as u64, 1, position_ms, Settings { gain }, source);
+        let effects = Effects {
+            gain,
+            ..Effects::default()
+        };
+        let settings = Settings {
+            effects: Arc::new(effects),
+        };
+        let (feed, line) = Feed::new(id as u64, 1, position_ms, settings, source);
         wake.aim(&feed);
         seat.play(line);
         Ok(Player { seat, _feed: feed })

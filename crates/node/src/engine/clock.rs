@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backline_media::frame::SILENCE;
+use backline_media::voice::EndToEnd;
 use backline_runtime::metrics::node::NodeMetrics;
 use crossbeam_channel::{Receiver, TryRecvError};
 use rtrb::Producer;
 
 use super::bell::Bell;
 use super::feed::{Feed, Line};
-use super::pool::Waker;
-use super::slot::{Counters, Event, Slot, Tick};
-use super::transport::{Scratch, Transport};
+use super::lane::prefetch;
+use super::pool::{Errand, Waker};
+use super::slot::{Counters, Event, Haste, Outlet, Slot, Tick};
+use super::transport::{Scratch, Sent, Transport};
 
 /// What a clock is told.
 #[derive(Debug)]
@@ -40,6 +42,13 @@ pub enum Command {
         place: u32,
         /// Where its packets go.
         transport: Option<Box<Transport>>,
+    },
+    /// A player's packets are protected otherwise from now on; its voice connection stays.
+    Protect {
+        /// Its place.
+        place: u32,
+        /// How.
+        end_to_end: Box<EndToEnd>,
     },
     /// A player starts another run of packets.
     Play {
@@ -71,26 +80,102 @@ pub struct Clock {
     active: usize,
     outlets: Outlets,
     scratch: Scratch,
-    /// Lines that are over, dropped between walks.
-    graveyard: Vec<Line>,
     /// The next millisecond to walk, since `start`.
     cursor_ms: u64,
 }
 
 /// Where a clock tells what it found.
 pub struct Outlets {
-    /// Events of tracks.
-    pub events: Producer<Event>,
-    /// Rung when events were told.
-    pub bell: Bell,
-    /// Feeds that have run low.
-    pub wanted: Producer<Arc<Feed>>,
-    /// Rung when feeds were told.
-    pub pool: Waker,
-    /// What is counted.
-    pub metrics: NodeMetrics,
-    /// Ticks without a packet that make a track stuck.
-    pub stuck_ticks: u32,
+    events: Producer<Event>,
+    bell: Bell,
+    errands: Producer<Errand>,
+    pool: Waker,
+    metrics: NodeMetrics,
+    stuck_ticks: u32,
+    /// Events were told since the bell was rung.
+    told: bool,
+    /// Errands were given since the pool was woken, and how soon it has to come.
+    asked: Option<Haste>,
+    /// When the pool was woken last.
+    woken_ms: u64,
+    /// Lines that are over and that the pool had no room for; dropped between walks.
+    graveyard: Vec<Line>,
+}
+
+impl Outlets {
+    /// Returns outlets to the given ends; `stuck_ticks` ticks without a packet make a track
+    /// stuck.
+    pub fn new(
+        (events, bell): (Producer<Event>, Bell),
+        (errands, pool): (Producer<Errand>, Waker),
+        metrics: NodeMetrics,
+        stuck_ticks: u32,
+    ) -> Self {
+        Self {
+            events,
+            bell,
+            errands,
+            pool,
+            metrics,
+            stuck_ticks,
+            told: false,
+            asked: None,
+            woken_ms: 0,
+            graveyard: Vec::with_capacity(GRAVES),
+        }
+    }
+
+    /// Rings and wakes after a walk.
+    ///
+    /// Real-time: never allocates or locks; at most two non-blocking system calls.
+    fn ring(&mut self, at_ms: u64) {
+        let due = match self.asked {
+            Some(Haste::Now) => true,
+            // Waking a thread costs as much as ten frames: many players' errands at once.
+            Some(Haste::Soon) => at_ms.wrapping_sub(self.woken_ms) >= WAKE_MS,
+            None => false,
+        };
+        if due {
+            self.asked = None;
+            self.woken_ms = at_ms;
+            self.pool.wake();
+        }
+        if self.told {
+            self.told = false;
+            self.bell.ring();
+        }
+    }
+}
+
+impl Outlet for Outlets {
+    fn want(&mut self, feed: &Arc<Feed>, haste: Haste) {
+        if self.errands.push(Errand::Turn(Arc::clone(feed))).is_err() {
+            // The pool is far behind; asked again at the next tick.
+            feed.unclaim();
+        }
+        if self.asked != Some(Haste::Now) {
+            self.asked = Some(haste);
+        }
+    }
+
+    fn bury(&mut self, line: Line) {
+        self.asked.get_or_insert(Haste::Soon);
+        let Err(rtrb::PushError::Full(Errand::Bury(line))) = self.errands.push(Errand::Bury(line))
+        else {
+            return;
+        };
+        if self.graveyard.len() < GRAVES {
+            self.graveyard.push(line);
+        }
+        // Beyond that, more tracks ended in this millisecond than ever should: better a free on
+        // the tick than memory without bound.
+    }
+
+    fn tell(&mut self, event: Event) -> bool {
+        let told = self.events.push(event).is_ok();
+        self.told |= told;
+        told
+    }
 }
 
 impl std::fmt::Debug for Outlets {
@@ -101,7 +186,7 @@ impl std::fmt::Debug for Outlets {
 
 struct Entry {
     slot: Slot,
-    transport: Option<Box<Transport>>,
+    transport: Option<Transport>,
     phase: Option<usize>,
 }
 
@@ -113,8 +198,14 @@ const FINE_SLOTS_FROM: usize = 64;
 const RESYNC_MS: u64 = 500;
 /// Later than this counts as late.
 const LATE: Duration = Duration::from_millis(10);
-/// Lines that may end within one walk.
+/// Lines that may end within one walk while the pool is far behind.
 const GRAVES: usize = 256;
+/// How long errands that are not urgent are gathered before the pool is woken.
+const WAKE_MS: u64 = 5;
+/// Cache lines at the beginning of an entry that a tick looks at.
+const ENTRY_LINES: usize = 6;
+/// Frames that are sent between two looks at the time.
+const FRAMES_PER_LOOK: u32 = 8;
 /// Commands handled between two walks.
 const COMMANDS_PER_WALK: usize = 256;
 
@@ -127,7 +218,6 @@ impl Clock {
             active: 0,
             outlets,
             scratch: Scratch::new(),
-            graveyard: Vec::with_capacity(GRAVES),
             cursor_ms: 0,
         }
     }
@@ -157,15 +247,14 @@ impl Clock {
             }
             let now_ms = elapsed_ms(start);
             if now_ms > self.cursor_ms + RESYNC_MS {
-                self.outlets.metrics.clock_resyncs.inc();
-                self.cursor_ms = now_ms;
+                self.resync(now_ms);
             }
             while self.cursor_ms <= now_ms {
                 let due = Duration::from_millis(self.cursor_ms);
                 self.walk(self.cursor_ms, || start.elapsed().saturating_sub(due));
                 self.cursor_ms += 1;
             }
-            self.graveyard.clear();
+            self.outlets.graveyard.clear();
             if let Some(next_ms) = self.next_due() {
                 let due = Duration::from_millis(next_ms);
                 let now = start.elapsed();
@@ -208,19 +297,27 @@ impl Clock {
             Command::Connect { place, transport } => {
                 if let Some(entry) = self.entry(place) {
                     entry.slot.set_audible(transport.is_some());
-                    entry.transport = transport;
+                    entry.transport = transport.map(|transport| *transport);
+                }
+                place
+            }
+            Command::Protect { place, end_to_end } => {
+                if let Some(transport) = self.entry(place).and_then(|e| e.transport.as_mut()) {
+                    transport.protect(*end_to_end);
                 }
                 place
             }
             Command::Play { place, line } => {
-                if let Some(entry) = self.entry(place) {
-                    drop(entry.slot.play(*line));
+                let unheard = self.entry(place).and_then(|entry| entry.slot.play(*line));
+                if let Some(line) = unheard {
+                    self.outlets.bury(line);
                 }
                 place
             }
             Command::Stop { place } => {
-                if let Some(entry) = self.entry(place) {
-                    drop(entry.slot.stop());
+                let lines = self.entry(place).map(|entry| entry.slot.stop());
+                for line in lines.into_iter().flatten().flatten() {
+                    self.outlets.bury(line);
                 }
                 place
             }
@@ -237,68 +334,42 @@ impl Clock {
 
     /// Serves every player of the slot that `at_ms` falls into; `late` tells the lateness.
     ///
-    /// Real-time: never allocates, locks or blocks. (Waking a sleeping pool worker or the event
-    /// task is one non-blocking system call.)
+    /// Real-time: never allocates, locks or blocks. (Sending is one non-blocking system call a
+    /// frame; waking a sleeping pool worker or the event task is another.)
     pub fn walk(&mut self, at_ms: u64, late: impl Fn() -> Duration) {
         let phase = (at_ms % PHASES as u64) as usize;
         let frame = at_ms / PHASES as u64;
-        let mut told = false;
-        let mut asked = false;
+        let mut tally = Tally::default();
         let mut index = 0;
         while let Some(place) = self.phases[phase].get(index).copied() {
+            self.prefetch(phase, index);
             let Some(entry) = self.table[place as usize].as_mut() else {
                 self.phases[phase].swap_remove(index);
                 continue;
             };
-            let wanted = &mut self.outlets.wanted;
-            let tick = entry.slot.tick(&mut |feed| {
-                asked = true;
-                if wanted.push(Arc::clone(feed)).is_err() {
-                    // The pool is far behind; asked again at the next tick.
-                    feed.unclaim();
-                }
-            });
-            let opus = match &tick {
-                Tick::Packet(packet) => Some(packet.opus.as_bytes()),
-                Tick::Silence => Some(&SILENCE[..]),
-                Tick::Nothing | Tick::Rest => None,
+            let tick = entry.slot.tick(&mut self.outlets);
+            let opus = match tick {
+                Tick::Packet => entry.slot.opus(),
+                Tick::Silence => &SILENCE[..],
+                Tick::Nothing | Tick::Rest => &[],
             };
-            if let (Some(opus), Some(transport)) = (opus, entry.transport.as_mut()) {
-                let late = late();
-                let sent = transport.send(frame, opus, &mut self.scratch);
-                let metrics = &self.outlets.metrics;
-                if sent.is_ok() {
-                    metrics.frames_sent.inc();
-                } else {
-                    metrics.frames_unsent.inc();
-                }
-                metrics.frame_lateness.observe(late);
-                if late > LATE {
-                    metrics.frames_late.inc();
-                }
-            } else if matches!(tick, Tick::Nothing) {
-                self.outlets.metrics.frames_nulled.inc();
-            }
-            while let Some(event) = entry.slot.pending[0] {
-                if self.outlets.events.push(event).is_err() {
-                    break;
-                }
-                told = true;
-                entry.slot.pending.swap(0, 1);
-                entry.slot.pending[1] = None;
-            }
-            for spent in &mut entry.slot.spent {
-                if let Some(line) = spent.take() {
-                    if self.graveyard.len() == GRAVES {
-                        // More tracks ended in this millisecond than ever should: better one
-                        // free on the tick than memory without bound.
-                        drop(line);
-                    } else {
-                        self.graveyard.push(line);
+            match (tick, entry.transport.as_mut()) {
+                (Tick::Packet | Tick::Silence, Some(transport)) => {
+                    let sent = transport.send(frame, opus, &mut self.scratch);
+                    tally.frames += 1;
+                    tally.unsent += u64::from(sent.is_err());
+                    tally.muted += u64::from(matches!(sent, Ok(Sent::Muted)));
+                    if tally.frames == FRAMES_PER_LOOK {
+                        tally.observe(&self.outlets.metrics, late());
                     }
                 }
+                (Tick::Nothing, _) => tally.nulled += 1,
+                _ => {}
             }
-            if matches!(tick, Tick::Rest) && !entry.slot.is_active() {
+            if tick == Tick::Packet {
+                entry.slot.pass();
+            }
+            if tick == Tick::Rest && !entry.slot.is_active() {
                 entry.phase = None;
                 self.active -= 1;
                 self.phases[phase].swap_remove(index);
@@ -306,12 +377,47 @@ impl Clock {
                 index += 1;
             }
         }
-        if asked {
-            self.outlets.pool.wake();
+        if tally.frames > 0 {
+            tally.observe(&self.outlets.metrics, late());
         }
-        if told {
-            self.outlets.bell.ring();
+        tally.publish(&self.outlets.metrics);
+        self.outlets.ring(at_ms);
+    }
+
+    /// Fetches into the cache what the next players of the slot need.
+    fn prefetch(&self, phase: usize, index: usize) {
+        let entry = |ahead| {
+            let place = self.phases[phase].get(index + ahead)?;
+            self.table.get(*place as usize)
+        };
+        // The next but one: only where its state is, which leads to its packet a step later.
+        if let Some(entry) = entry(2) {
+            let start = (&raw const *entry).cast::<u8>();
+            for line in 0..ENTRY_LINES {
+                prefetch(start.wrapping_add(line * 64));
+            }
         }
+        if let Some(Some(entry)) = entry(1) {
+            entry.slot.prefetch();
+        }
+    }
+
+    /// Moves the timeline to `now_ms`; what was due in between is missed, and counted.
+    fn resync(&mut self, now_ms: u64) {
+        let mut missed = 0;
+        for (phase, places) in self.phases.iter().enumerate() {
+            let turns = (self.cursor_ms..now_ms)
+                .filter(|at_ms| at_ms % PHASES as u64 == phase as u64)
+                .count() as u64;
+            let owing = places
+                .iter()
+                .filter_map(|place| self.table.get(*place as usize)?.as_ref())
+                .filter(|entry| entry.slot.owes());
+            missed += turns * owing.count() as u64;
+        }
+        self.outlets.metrics.clock_resyncs.inc();
+        self.outlets.metrics.frames_missed.inc_by(missed);
+        self.cursor_ms = now_ms;
     }
 
     /// Returns the first millisecond from the cursor on at which somebody is due.
@@ -352,6 +458,46 @@ impl Clock {
         if let Some(index) = players.iter().position(|other| *other == place) {
             players.swap_remove(index);
             self.active -= 1;
+        }
+    }
+}
+
+/// What happened during one walk, told to the metrics at its end.
+#[derive(Default)]
+struct Tally {
+    /// Frames whose lateness is not counted yet.
+    frames: u32,
+    sent: u64,
+    /// Of those, the ones that were replaced by silence for want of keys.
+    muted: u64,
+    unsent: u64,
+    nulled: u64,
+    late: u64,
+}
+
+impl Tally {
+    /// Counts the frames since the last look at the time as late as the last of them.
+    fn observe(&mut self, metrics: &NodeMetrics, late: Duration) {
+        let frames = u64::from(std::mem::take(&mut self.frames));
+        self.sent += frames;
+        if late > LATE {
+            self.late += frames;
+        }
+        metrics.frame_lateness.observe_many(late, frames);
+    }
+
+    fn publish(&self, metrics: &NodeMetrics) {
+        let counts = [
+            (&metrics.frames_sent, self.sent - self.unsent),
+            (&metrics.frames_unsent, self.unsent),
+            (&metrics.voice.frames_muted, self.muted),
+            (&metrics.frames_nulled, self.nulled),
+            (&metrics.frames_late, self.late),
+        ];
+        for (counter, count) in counts {
+            if count > 0 {
+                counter.inc_by(count);
+            }
         }
     }
 }

@@ -1,111 +1,48 @@
 //! A track on its way to a clock: the pool's side (`Feed`) and the clock's side (`Line`).
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use backline_media::pipeline::Effects;
 use backline_proto::lavalink::{Exception, Severity};
-use rtrb::{Consumer, Producer, RingBuffer};
 
+use super::lane::{self, Eye, Lane, Pen};
 use super::packet::Packet;
-use super::pool::Pool;
+pub use super::source::{PacketSource, Step, Wake};
 
-/// Packets a ring holds: how far the pool may run ahead of the clock.
-pub const RING_PACKETS: usize = 16;
-/// At or below this many packets the clock asks the pool for a turn.
-pub const LOW_WATER: usize = 10;
-/// Packets one turn of the pool makes at most.
-pub const TURN_PACKETS: usize = 8;
-
-/// Something that yields the packets of one track; run by the pool.
-///
-/// Calls never wait for bytes that are not there: what has to wait (opening, probing, seeking)
-/// happens before a source is handed to the pool.
-pub trait PacketSource: Send {
-    /// Yields the next packet under `settings`.
-    fn next(&mut self, settings: Settings) -> Step;
-
-    /// Whether a turn can be taken without waiting for bytes. When it cannot, the source
-    /// arranges that its [`Wake`] is called once it can.
-    fn ready(&mut self) -> bool;
-
-    /// Whether its bytes may be late.
-    fn waits(&self) -> bool;
-
-    /// Goes to another place, in milliseconds. May wait for bytes: never called by the pool.
-    ///
-    /// # Errors
-    /// When the place cannot be reached; the source is of no use any more then.
-    fn seek(&mut self, position_ms: u64) -> Result<(), Box<Exception>>;
-
-    /// Returns what the source calls when its bytes have come.
-    fn wake(&self) -> Wake;
+/// How far ahead of the clock a source is kept.
+#[derive(Debug, Clone, Copy)]
+struct Ahead {
+    /// Packets that are made at most.
+    packets: u32,
+    /// With this many left, the clock asks for more.
+    low: u32,
 }
 
-/// Schedules the feed that a source belongs to; cheap to clone.
-#[derive(Clone)]
-pub struct Wake(Arc<WakeInner>);
-
-struct WakeInner {
-    pool: Pool,
-    feed: Mutex<Weak<Feed>>,
-}
-
-impl Wake {
-    /// Returns one that is aimed at nothing yet.
-    pub fn new(pool: &Pool) -> Self {
-        Self(Arc::new(WakeInner {
-            pool: pool.clone(),
-            feed: Mutex::default(),
-        }))
-    }
-
-    /// Aims at `feed` from now on.
-    pub fn aim(&self, feed: &Arc<Feed>) {
-        *self.0.feed.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(feed);
-    }
-
-    /// Schedules the feed.
-    pub fn call(&self) {
-        let feed = self
-            .0
-            .feed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .upgrade();
-        if let Some(feed) = feed {
-            self.0.pool.schedule_woken(&feed);
-        }
-    }
-}
-
-impl std::fmt::Debug for Wake {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Wake").finish_non_exhaustive()
-    }
-}
-
-/// What a source yields.
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "packets are inline so that nothing allocates per packet"
-)]
-pub enum Step {
-    /// The next packet.
-    Packet(Packet),
-    /// Not enough bytes ahead; the waker will be called.
-    Starved,
-    /// The track is over.
-    End,
-    /// The track cannot go on.
-    Failed(Box<Exception>),
-}
+/// Packets that are passed through cost hardly more than going there: many at a time.
+const CHEAP: Ahead = Ahead {
+    packets: 32,
+    low: 10,
+};
+/// Packets that have to be encoded.
+const DEAR: Ahead = Ahead {
+    packets: 14,
+    low: 8,
+};
+/// Bytes of a ring that are filled; the rest is for packets that are made again.
+const AHEAD_BYTES: u32 = 10 * 1024;
+/// Packets that have to be encoded which one turn makes at most, so that others get theirs.
+const DEAR_TURN: u32 = 8;
+/// Packets that are too close to be made again when settings change.
+const TOO_CLOSE: u32 = 2;
+/// New packets that must be ready before they replace old ones.
+const ENOUGH: u32 = 4;
 
 /// What a client may change while the track runs.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Volume in percent times the filter `volume`; 1.0 is unchanged.
-    pub gain: f32,
+    /// Volume and filters.
+    pub effects: Arc<Effects>,
 }
 
 /// Where a feed ended.
@@ -117,28 +54,27 @@ pub enum End {
     Failed,
 }
 
-/// One run of a track (from its start or from a seek), shared by pool, clock and control.
+/// A stretch of packets without a jump, shared by pool, clock and control.
 pub struct Feed {
     /// Whose track it is.
     pub player: u64,
-    /// Which load of that player; events carry it so that late ones can be told apart.
+    /// Which run of that player it begins with; events carry the run so that late ones can be
+    /// told apart.
     pub generation: u64,
-    position_ms: AtomicU64,
-    end_at_ms: AtomicU64,
-    ended: AtomicU8,
-    gain: AtomicU32,
-    /// In a queue of the pool, or being worked on.
-    scheduled: AtomicBool,
-    /// Waits for bytes: the clock need not ask.
-    starved: AtomicBool,
-    retired: AtomicBool,
+    lane: Arc<Lane>,
+    /// Counts changes of the settings, and the one that the source has taken over.
+    wished: AtomicU32,
+    granted: AtomicU32,
+    settings: Mutex<Settings>,
     work: Mutex<Work>,
 }
 
 struct Work {
-    packets: Producer<Packet>,
+    pen: Pen,
     source: Option<Box<dyn PacketSource>>,
     failure: Option<Box<Exception>>,
+    /// Packets left of those that the source makes again.
+    again: u32,
 }
 
 /// The clock's side of a feed.
@@ -146,19 +82,27 @@ pub struct Line {
     /// The shared side.
     pub feed: Arc<Feed>,
     /// Packets that are ready.
-    pub packets: Consumer<Packet>,
+    pub eye: Eye,
+    /// Whether any of it was heard, and the start of its run told.
+    pub heard: bool,
 }
 
 /// What a turn of the pool found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// The ring is filled, or as many packets as a turn makes were made.
+    /// Enough packets are ahead, or as many as a turn makes were made.
     Done,
     /// The source waits for bytes.
     Starved,
-    /// The feed is over; it needs no more turns.
+    /// The feed is over; it needs no more turns unless settings change.
     Over,
 }
+
+const RUNNING: u8 = 0;
+const FINISHED: u8 = 1;
+const FAILED: u8 = 2;
+/// No settings were taken over yet.
+const NONE: u32 = u32::MAX;
 
 impl Feed {
     /// Returns the two sides of a new feed that starts at `position_ms`.
@@ -169,63 +113,221 @@ impl Feed {
         settings: Settings,
         source: Box<dyn PacketSource>,
     ) -> (Arc<Self>, Line) {
-        let (producer, consumer) = RingBuffer::new(RING_PACKETS);
+        let (lane, pen, eye) = Lane::new(lane::pack(generation, position_ms));
         let feed = Arc::new(Self {
             player,
             generation,
-            position_ms: AtomicU64::new(position_ms),
-            end_at_ms: AtomicU64::new(u64::MAX),
-            ended: AtomicU8::new(RUNNING),
-            gain: AtomicU32::new(settings.gain.to_bits()),
-            scheduled: AtomicBool::new(false),
-            starved: AtomicBool::new(false),
-            retired: AtomicBool::new(false),
+            lane,
+            wished: AtomicU32::new(0),
+            granted: AtomicU32::new(NONE),
+            settings: Mutex::new(settings),
             work: Mutex::new(Work {
-                packets: producer,
+                pen,
                 source: Some(source),
                 failure: None,
+                again: 0,
             }),
         });
         let line = Line {
             feed: Arc::clone(&feed),
-            packets: consumer,
+            eye,
+            heard: false,
         };
         (feed, line)
     }
 
-    /// Returns the position of the packet that was sent last, in milliseconds.
-    pub fn position_ms(&self) -> u64 {
-        self.position_ms.load(Ordering::Relaxed)
+    /// Returns the run and the position in milliseconds of the packet that was sent last.
+    pub fn place(&self) -> (u64, u64) {
+        lane::unpack(self.lane.place.load(Ordering::Relaxed), self.generation)
     }
 
-    /// Stores the position. Real-time: never allocates, locks or blocks.
-    pub fn set_position_ms(&self, position_ms: u64) {
-        self.position_ms.store(position_ms, Ordering::Relaxed);
+    /// Ends run `run` when a packet at or after `end_ms` is due; `None` plays to the end.
+    pub fn set_end(&self, run: u64, end_ms: Option<u64>) {
+        let end = end_ms.map_or(u64::MAX, |end_ms| lane::pack(run, end_ms));
+        self.lane.end_at.store(end, Ordering::Relaxed);
     }
 
-    /// Ends the track when a packet at or after `end_ms` is due; `None` plays to the end.
-    pub fn set_end(&self, end_ms: Option<u64>) {
-        self.end_at_ms
-            .store(end_ms.unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    /// Returns where the track ends early, `u64::MAX` for nowhere.
-    pub fn end_ms(&self) -> u64 {
-        self.end_at_ms.load(Ordering::Relaxed)
-    }
-
-    /// Changes the settings of packets made from now on.
+    /// Changes the settings from the next turn on; see [`Pool::apply`](super::pool::Pool::apply).
     pub fn set_settings(&self, settings: Settings) {
-        self.gain.store(settings.gain.to_bits(), Ordering::Relaxed);
+        *lock(&self.settings) = settings;
+        self.wish();
     }
 
-    fn settings(&self) -> Settings {
-        Settings {
-            gain: f32::from_bits(self.gain.load(Ordering::Relaxed)),
+    /// Lets packets that are still to be heard be made again with the next turn.
+    pub fn wish(&self) {
+        self.wished.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether settings changed that no turn has taken over.
+    pub fn has_wish(&self) -> bool {
+        self.wished.load(Ordering::SeqCst) != self.granted.load(Ordering::SeqCst)
+            && self.lane.ended.load(Ordering::Relaxed) != FAILED
+            && !self.is_retired()
+    }
+
+    /// Marks that nobody wants more packets of this feed.
+    pub fn retire(&self) {
+        self.lane.retire();
+    }
+
+    /// Whether the feed was retired.
+    pub fn is_retired(&self) -> bool {
+        self.lane.is_retired()
+    }
+
+    /// Claims the one place in the pool's queues; false when it is already taken, or not wanted.
+    pub fn claim(&self) -> bool {
+        self.lane.claim()
+    }
+
+    /// Gives the claimed place back.
+    pub fn unclaim(&self) {
+        self.lane.scheduled.store(false, Ordering::SeqCst);
+    }
+
+    /// Claims the place for a source whose bytes have come.
+    pub fn claim_woken(&self) -> bool {
+        self.lane.starved.store(false, Ordering::Release);
+        self.claim()
+    }
+
+    /// Claims the place for settings that have changed, even if no packets are wanted.
+    pub fn claim_wish(&self) -> bool {
+        self.has_wish() && !self.lane.scheduled.swap(true, Ordering::SeqCst)
+    }
+
+    /// Takes the source out; waits for a running turn.
+    pub fn take_source(&self) -> Option<Box<dyn PacketSource>> {
+        self.retire();
+        lock(&self.work).source.take()
+    }
+
+    /// Takes out why the source failed.
+    pub fn take_failure(&self) -> Option<Box<Exception>> {
+        lock(&self.work).failure.take()
+    }
+
+    /// Ends the feed after its source panicked.
+    pub fn fail_after_panic(&self) {
+        let mut work = lock(&self.work);
+        work.source = None;
+        work.failure = Some(Box::new(Exception {
+            message: Some("Something broke when decoding the track".to_owned()),
+            severity: Severity::Fault,
+            cause: "the decoder met data it cannot handle".to_owned(),
+            cause_stack_trace: String::new(),
+        }));
+        work.pen.publish(0);
+        self.lane.ended.store(FAILED, Ordering::Release);
+        drop(work);
+        self.unclaim();
+    }
+
+    /// Makes packets until enough are ahead, the turn is over or the source has none.
+    pub fn take_turn(&self) -> Turn {
+        let mut work = lock(&self.work);
+        if self.is_retired() {
+            // Files, sockets and codecs end here, on a thread that may take its time.
+            work.source = None;
         }
+        let turn = self.work(&mut work);
+        drop(work);
+        self.unclaim();
+        turn
     }
 
+    fn work(&self, work: &mut Work) -> Turn {
+        let Work {
+            pen,
+            source,
+            failure,
+            again,
+        } = work;
+        let Some(running) = source else {
+            return Turn::Over;
+        };
+        let wished = self.wished.load(Ordering::SeqCst);
+        let granted = self.granted.load(Ordering::SeqCst);
+        if granted != wished {
+            // A source that was over may have more to say.
+            self.lane.ended.store(RUNNING, Ordering::Release);
+            if granted != NONE {
+                let frames = pen.ahead().saturating_sub(TOO_CLOSE);
+                let back = running.rewind(frames as usize).min(frames as usize) as u32;
+                if back > 0 {
+                    *again += back;
+                    pen.go_back(back);
+                }
+            }
+            let settings = lock(&self.settings).clone();
+            running.apply(&settings);
+            self.granted.store(wished, Ordering::SeqCst);
+        }
+        if self.lane.ended().is_some() {
+            return Turn::Over;
+        }
+        let mut packet = Packet::empty(self.generation);
+        let mut made = 0;
+        let (turn, low) = loop {
+            let (ahead, most) = if running.is_cheap() {
+                (CHEAP, CHEAP.packets)
+            } else {
+                (DEAR, DEAR_TURN)
+            };
+            let enough = *again == 0 && (pen.ahead() >= ahead.packets || pen.used() >= AHEAD_BYTES);
+            if made >= most || enough || !pen.has_room() {
+                break (Turn::Done, ahead.low);
+            }
+            if *again == 0 && !running.ready() {
+                // Set first, asked again afterwards: bytes that came in between are not lost.
+                self.lane.starved.store(true, Ordering::Release);
+                if !running.ready() {
+                    break (Turn::Starved, ahead.low);
+                }
+                self.lane.starved.store(false, Ordering::Release);
+            }
+            packet.run = self.generation;
+            match running.next(&mut packet) {
+                Step::Packet => {
+                    let written = pen.push(&packet);
+                    debug_assert!(written, "there was room, and this is the only pen");
+                    made += 1;
+                    *again = again.saturating_sub(1);
+                }
+                Step::Starved => {
+                    self.lane.starved.store(true, Ordering::Release);
+                    if running.ready() {
+                        self.lane.starved.store(false, Ordering::Release);
+                    }
+                    break (Turn::Starved, ahead.low);
+                }
+                Step::End => break (Turn::Over, 0),
+                Step::Failed(exception) => {
+                    *source = None;
+                    *failure = Some(exception);
+                    break (Turn::Over, 0);
+                }
+            }
+        };
+        pen.publish(low);
+        if turn == Turn::Over {
+            *again = 0;
+            pen.join(0);
+            let end = if source.is_some() { FINISHED } else { FAILED };
+            self.lane.ended.store(end, Ordering::Release);
+        } else if *again == 0 || !pen.has_room() {
+            pen.join(1);
+        } else {
+            pen.join(ENOUGH);
+        }
+        turn
+    }
+}
+
+impl Lane {
     /// Returns whether and how the source ended; packets made before may still be in the ring.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     pub fn ended(&self) -> Option<End> {
         match self.ended.load(Ordering::Acquire) {
             FINISHED => Some(End::Finished),
@@ -234,12 +336,12 @@ impl Feed {
         }
     }
 
-    /// Marks that nobody wants more packets of this feed.
+    /// Marks that nobody wants more packets. Real-time: never allocates, locks or blocks.
     pub fn retire(&self) {
         self.retired.store(true, Ordering::Release);
     }
 
-    /// Whether the feed was retired.
+    /// Whether nobody wants more packets. Real-time: never allocates, locks or blocks.
     pub fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Acquire)
     }
@@ -254,113 +356,14 @@ impl Feed {
         {
             return false;
         }
-        !self.scheduled.swap(true, Ordering::AcqRel)
+        !self.scheduled.swap(true, Ordering::SeqCst)
     }
 
-    /// Gives the claimed place back.
-    pub fn unclaim(&self) {
-        self.scheduled.store(false, Ordering::Release);
-    }
-
-    /// Claims the place for a source whose bytes have come.
-    pub fn claim_woken(&self) -> bool {
-        self.starved.store(false, Ordering::Release);
-        self.claim()
-    }
-
-    /// Takes the source and a description of its failure out; waits for a running turn.
-    pub fn take_source(&self) -> Option<Box<dyn PacketSource>> {
-        self.retire();
-        self.work
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .source
-            .take()
-    }
-
-    /// Takes out why the source failed.
-    pub fn take_failure(&self) -> Option<Box<Exception>> {
-        self.work
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .failure
-            .take()
-    }
-
-    /// Ends the feed after its source panicked.
-    pub fn fail_after_panic(&self) {
-        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        work.source = None;
-        work.failure = Some(Box::new(Exception {
-            message: Some("Something broke when decoding the track".to_owned()),
-            severity: Severity::Fault,
-            cause: "the decoder met data it cannot handle".to_owned(),
-            cause_stack_trace: String::new(),
-        }));
-        self.ended.store(FAILED, Ordering::Release);
-        self.unclaim();
-    }
-
-    /// Makes packets until the ring is full, the turn is over or the source has none.
-    pub fn take_turn(&self) -> Turn {
-        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        let Work {
-            packets,
-            source,
-            failure,
-        } = &mut *work;
-        if self.is_retired() {
-            // Files, sockets and codecs end here, on a thread that may take its time.
-            *source = None;
-        }
-        let Some(running) = source else {
-            self.unclaim();
-            return Turn::Over;
-        };
-        let settings = self.settings();
-        let room = packets.slots().min(TURN_PACKETS);
-        for _ in 0..room {
-            if !running.ready() {
-                // Set first, asked again afterwards: bytes that came in between are not lost.
-                self.starved.store(true, Ordering::Release);
-                if running.ready() {
-                    self.starved.store(false, Ordering::Release);
-                } else {
-                    self.unclaim();
-                    return Turn::Starved;
-                }
-            }
-            match running.next(settings) {
-                Step::Packet(packet) => {
-                    packets
-                        .push(packet)
-                        .expect("the ring had room, and this is its only producer");
-                }
-                Step::Starved => {
-                    self.starved.store(true, Ordering::Release);
-                    if running.ready() {
-                        self.starved.store(false, Ordering::Release);
-                    }
-                    self.unclaim();
-                    return Turn::Starved;
-                }
-                Step::End => {
-                    *source = None;
-                    self.ended.store(FINISHED, Ordering::Release);
-                    self.unclaim();
-                    return Turn::Over;
-                }
-                Step::Failed(exception) => {
-                    *source = None;
-                    *failure = Some(exception);
-                    self.ended.store(FAILED, Ordering::Release);
-                    self.unclaim();
-                    return Turn::Over;
-                }
-            }
-        }
-        self.unclaim();
-        Turn::Done
+    /// Whether a packet ends its run early. Real-time: never allocates, locks or blocks.
+    pub fn is_end(&self, run: u64, position_ms: u64) -> bool {
+        let end = self.end_at.load(Ordering::Relaxed);
+        let (ends, end_ms) = lane::unpack(end, run);
+        ends == run && position_ms >= end_ms
     }
 }
 
@@ -369,8 +372,8 @@ impl std::fmt::Debug for Feed {
         out.debug_struct("Feed")
             .field("player", &self.player)
             .field("generation", &self.generation)
-            .field("position_ms", &self.position_ms())
-            .field("ended", &self.ended())
+            .field("place", &self.place())
+            .field("ended", &self.lane.ended())
             .finish_non_exhaustive()
     }
 }
@@ -383,6 +386,9 @@ impl std::fmt::Debug for Line {
     }
 }
 
-const RUNNING: u8 = 0;
-const FINISHED: u8 = 1;
-const FAILED: u8 = 2;
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

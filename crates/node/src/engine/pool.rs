@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{JoinHandle, Thread};
 
+use backline_media::dsp::flush_denormals;
 use rtrb::Consumer;
 
-use super::feed::Feed;
+use super::feed::{Feed, Line, Settings};
 
 /// The encode pool; cheap to clone.
 #[derive(Clone)]
@@ -23,11 +24,20 @@ struct Shared {
     stopped: AtomicBool,
 }
 
+/// Something to do for the pool.
+#[derive(Debug)]
+pub enum Errand {
+    /// A claimed feed wants a turn.
+    Turn(Arc<Feed>),
+    /// A line is over: what it holds ends here, where it may take time.
+    Bury(Line),
+}
+
 struct Queue {
-    /// Feeds that were scheduled by anybody but a clock.
-    injected: VecDeque<Arc<Feed>>,
-    /// Feeds that clocks ask for.
-    clocks: Vec<Consumer<Arc<Feed>>>,
+    /// What was asked for by anybody but a clock.
+    injected: VecDeque<Errand>,
+    /// What clocks ask for.
+    clocks: Vec<Consumer<Errand>>,
     /// The clock that is asked first, so that none is always last.
     turn: usize,
 }
@@ -45,7 +55,7 @@ impl Pool {
     /// When a thread cannot be made.
     pub fn start(
         threads: usize,
-        clocks: Vec<Consumer<Arc<Feed>>>,
+        clocks: Vec<Consumer<Errand>>,
     ) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
         let pool = Self::new(threads, clocks);
         let mut handles = Vec::with_capacity(threads);
@@ -61,7 +71,7 @@ impl Pool {
         Ok((pool, handles))
     }
 
-    fn new(threads: usize, clocks: Vec<Consumer<Arc<Feed>>>) -> Self {
+    fn new(threads: usize, clocks: Vec<Consumer<Errand>>) -> Self {
         Self(Arc::new(Shared {
             queue: Mutex::new(Queue {
                 injected: VecDeque::new(),
@@ -74,7 +84,7 @@ impl Pool {
     }
 
     /// Takes over the queue of one more clock.
-    pub fn serve(&self, clock: Consumer<Arc<Feed>>) {
+    pub fn serve(&self, clock: Consumer<Errand>) {
         self.0
             .queue
             .lock()
@@ -97,6 +107,24 @@ impl Pool {
         }
     }
 
+    /// Changes the settings of a feed; what is further ahead than a few packets is made again, so
+    /// that the change is heard within 100 ms.
+    pub fn apply(&self, feed: &Arc<Feed>, settings: Settings) {
+        feed.set_settings(settings);
+        if feed.claim_wish() {
+            self.inject(feed);
+        }
+    }
+
+    /// Lets a feed's packets be made again, because its source was told something: it is rewound,
+    /// then [`PacketSource::apply`](super::source::PacketSource::apply) is called.
+    pub fn remake(&self, feed: &Arc<Feed>) {
+        feed.wish();
+        if feed.claim_wish() {
+            self.inject(feed);
+        }
+    }
+
     /// Retires a feed and drops its source, on a thread of the pool.
     pub fn dispose(&self, feed: &Arc<Feed>) {
         feed.retire();
@@ -105,7 +133,7 @@ impl Pool {
 
     fn inject(&self, feed: &Arc<Feed>) {
         let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.injected.push_back(Arc::clone(feed));
+        queue.injected.push_back(Errand::Turn(Arc::clone(feed)));
         drop(queue);
         self.waker().wake();
     }
@@ -147,17 +175,30 @@ impl Waker {
 }
 
 impl Queue {
-    fn pop(&mut self) -> Option<Arc<Feed>> {
-        if let Some(feed) = self.injected.pop_front() {
-            return Some(feed);
+    fn pop(&mut self) -> Option<Errand> {
+        if let Some(errand) = self.injected.pop_front() {
+            return Some(errand);
         }
         for _ in 0..self.clocks.len() {
             self.turn = (self.turn + 1) % self.clocks.len();
-            if let Ok(feed) = self.clocks[self.turn].pop() {
-                return Some(feed);
+            if let Ok(errand) = self.clocks[self.turn].pop() {
+                return Some(errand);
             }
         }
         None
+    }
+
+    fn is_empty(&self) -> bool {
+        self.injected.is_empty() && self.clocks.iter().all(Consumer::is_empty)
+    }
+}
+
+impl Shared {
+    /// Returns what is to be done next, and whether there is more.
+    fn pop(&self) -> Option<(Errand, bool)> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let errand = queue.pop()?;
+        Some((errand, !queue.is_empty()))
     }
 }
 
@@ -165,67 +206,40 @@ fn work(shared: &Arc<Shared>, index: usize) {
     flush_denormals();
     let own = &shared.workers[index];
     let _first = own.thread.set(std::thread::current());
-    let waker = Waker(Arc::clone(shared));
-    let pop = || {
-        shared
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
-    };
+    let pool = Pool(Arc::clone(shared));
+    let waker = pool.waker();
     while !shared.stopped.load(Ordering::SeqCst) {
-        let feed = pop().or_else(|| {
+        let popped = shared.pop().or_else(|| {
             own.asleep.store(true, Ordering::Relaxed);
             std::sync::atomic::fence(Ordering::SeqCst);
-            pop().inspect(|_| own.asleep.store(false, Ordering::Relaxed))
+            shared
+                .pop()
+                .inspect(|_| own.asleep.store(false, Ordering::Relaxed))
         });
-        let Some(feed) = feed else {
+        let Some((errand, more)) = popped else {
             if !shared.stopped.load(Ordering::SeqCst) {
                 std::thread::park();
             }
             own.asleep.store(false, Ordering::Relaxed);
             continue;
         };
-        // More may be waiting than this worker alone should do.
-        let more = {
-            let queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
-            !queue.injected.is_empty() || queue.clocks.iter().any(|clock| !clock.is_empty())
-        };
         if more {
+            // More is waiting than this worker alone should do.
             waker.wake();
         }
+        let feed = match &errand {
+            Errand::Turn(feed) => feed,
+            Errand::Bury(line) => &line.feed,
+        };
         let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| feed.take_turn()));
         if turn.is_err() {
             // A decoder met bytes that its author did not foresee: this track alone fails.
             tracing::error!(player = feed.player, "decoder panicked");
             feed.fail_after_panic();
         }
-    }
-}
-
-/// Makes this thread treat denormal numbers as zero: music that fades into silence would cost
-/// fifty times as much otherwise.
-fn flush_denormals() {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let mut control = 0_u32;
-        // SAFETY: reads and writes this thread's MXCSR only; the two bits set (flush to zero,
-        // denormals are zero) exist on every x86-64 processor, and Rust code does not rely on
-        // denormals for memory safety.
-        unsafe {
-            std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut control, options(nostack));
-            control |= 0x8040;
-            std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const control, options(nostack));
-        }
-    }
-    #[cfg(target_arch = "aarch64")]
-    {
-        let mut control: u64;
-        // SAFETY: sets the flush-to-zero bit of this thread's FPCR and nothing else.
-        unsafe {
-            std::arch::asm!("mrs {}, fpcr", out(reg) control, options(nomem, nostack));
-            control |= 1 << 24;
-            std::arch::asm!("msr fpcr, {}", in(reg) control, options(nomem, nostack));
+        if feed.claim_wish() {
+            // Settings changed during the turn.
+            pool.inject(feed);
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::feed::{End, Feed, LOW_WATER, Line};
-use super::packet::Packet;
+use super::feed::{End, Feed, Line};
+use super::lane::{Front, pack};
 
 /// Frames of one player, counted by its clock.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub struct Counters {
 pub struct Event {
     /// The player.
     pub player: u64,
-    /// The load it belongs to.
+    /// The run it belongs to.
     pub generation: u64,
     /// What happened.
     pub kind: EventKind,
@@ -40,14 +40,10 @@ pub enum EventKind {
 }
 
 /// What a tick sends.
-#[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "packets are inline so that nothing allocates on a tick"
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tick {
-    /// A packet of the track.
-    Packet(Packet),
+    /// The packet that [`Slot::opus`] returns; [`Slot::pass`] lets go of it.
+    Packet,
     /// A silence frame, because the sound breaks off here.
     Silence,
     /// Nothing: the track has nothing, and silence has been sent.
@@ -56,48 +52,77 @@ pub enum Tick {
     Rest,
 }
 
+/// Where a slot turns to during a tick. None of it may allocate, lock or block.
+pub trait Outlet {
+    /// The pool is to make packets of this feed, which was claimed.
+    fn want(&mut self, feed: &Arc<Feed>, haste: Haste);
+    /// A line is over.
+    fn bury(&mut self, line: Line);
+    /// Something happened to a track; false if it cannot be told now.
+    fn tell(&mut self, event: Event) -> bool;
+}
+
+/// How soon the pool has to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// Nothing is left.
+    Now,
+    /// Some packets are left.
+    Soon,
+}
+
 /// Silence frames that end a stretch of sound, so that receivers do not interpolate.
 const SILENCE_FRAMES: u8 = 5;
 
-/// One player inside a clock.
+/// Events that wait while the queue has no room.
+const PENDING: usize = 4;
+
+/// One player inside a clock. What every tick looks at comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Slot {
-    /// The player.
-    pub player: u64,
-    /// Where its frames are counted.
-    pub counters: Arc<Counters>,
-    /// Events not yet told, oldest first; kept when the queue has no room.
-    pub pending: [Option<Event>; 2],
-    /// Lines that are over, to be dropped outside the tick.
-    pub spent: [Option<Line>; 2],
     current: Option<Line>,
-    next: Option<Line>,
+    /// What the current line has found to be due.
+    front: Option<Front>,
+    /// The run that is heard, as it was told; 0 for none.
+    run: u64,
+    sent: u64,
+    counters: Arc<Counters>,
     paused: bool,
     audible: bool,
     silence_left: u8,
+    /// Events in `pending`.
+    waiting: u8,
     starved_ticks: u32,
+    next: Option<Line>,
+    player: u64,
+    nulled: u64,
     stuck_ticks: u32,
-    stuck_generation: u64,
-    started_generation: u64,
+    stuck_run: u64,
+    /// Events not yet told, oldest first; kept when the queue has no room.
+    pending: [Option<Event>; PENDING],
 }
 
 impl Slot {
     /// Returns an empty slot; `stuck_ticks` ticks without a packet make a track stuck.
     pub fn new(player: u64, counters: Arc<Counters>, stuck_ticks: u32) -> Self {
         Self {
-            player,
-            counters,
-            pending: [None, None],
-            spent: [None, None],
             current: None,
-            next: None,
+            front: None,
+            run: 0,
+            sent: counters.sent.load(Ordering::Relaxed),
+            nulled: counters.nulled.load(Ordering::Relaxed),
+            counters,
             paused: false,
             audible: false,
             silence_left: 0,
+            waiting: 0,
             starved_ticks: 0,
+            next: None,
+            player,
             stuck_ticks: stuck_ticks.max(1),
-            stuck_generation: 0,
-            started_generation: 0,
+            stuck_run: 0,
+            pending: [None; PENDING],
         }
     }
 
@@ -112,6 +137,7 @@ impl Slot {
     /// Drops all lines.
     pub fn stop(&mut self) -> [Option<Line>; 2] {
         self.starved_ticks = 0;
+        self.front = None;
         [self.current.take(), self.next.take()]
     }
 
@@ -132,33 +158,42 @@ impl Slot {
     pub fn is_active(&self) -> bool {
         self.audible
             && (self.silence_left > 0
-                || self.pending[0].is_some()
+                || self.waiting > 0
                 || (!self.paused && (self.current.is_some() || self.next.is_some())))
     }
 
-    /// Decides what is due now; `wanted` is handed the feed that has run low.
+    /// Whether a frame is due at every tick.
+    pub fn owes(&self) -> bool {
+        self.audible && !self.paused && (self.current.is_some() || self.next.is_some())
+    }
+
+    /// Decides what is due now.
     ///
     /// Real-time: never allocates, locks or blocks.
-    pub fn tick(&mut self, wanted: &mut impl FnMut(&Arc<Feed>)) -> Tick {
+    pub fn tick(&mut self, out: &mut impl Outlet) -> Tick {
+        if self.waiting > 0 {
+            self.tell_pending(out);
+        }
         if self.paused || !self.audible {
             return self.trail();
         }
-        self.promote();
+        if self.next.is_some() {
+            self.promote(out);
+        }
         let Some(line) = self.current.as_mut() else {
             if self.next.is_some() {
-                return self.starve(wanted);
+                return self.starve(out);
             }
             return self.trail();
         };
-        // Asked before the pop: packets made before the end was told are all visible then.
-        let ended = line.feed.ended();
-        let Ok(packet) = line.packets.pop() else {
-            if line.feed.is_retired() {
+        // Asked before the look: packets made before the end was told are all visible then.
+        let ended = line.eye.lane().ended();
+        let Some(front) = line.eye.find() else {
+            if line.eye.lane().is_retired() {
                 // The rest of a replaced track is over before the new one yields.
-                let line = self.current.take();
-                self.spend(line);
+                self.leave(out);
                 return if self.next.is_some() {
-                    self.starve(wanted)
+                    self.starve(out)
                 } else {
                     self.trail()
                 };
@@ -169,78 +204,144 @@ impl Slot {
                         End::Finished => EventKind::Finished,
                         End::Failed => EventKind::Failed,
                     };
-                    self.end(kind);
+                    self.end(kind, out);
                     self.trail()
                 }
-                None => self.starve(wanted),
+                None => self.starve(out),
             };
         };
-        if line.packets.slots() <= LOW_WATER && line.feed.claim() {
-            wanted(&line.feed);
+        let lane = line.eye.lane();
+        let retired = lane.is_retired();
+        if front.run != self.run && !retired {
+            // A line that goes on with another track; the line's own first run is just new.
+            let passed = self.run;
+            let goes_on = line.heard;
+            line.heard = true;
+            self.run = front.run;
+            if goes_on {
+                self.tell(passed, EventKind::Finished, out);
+            }
+            self.tell(front.run, EventKind::Started, out);
         }
-        line.feed.set_position_ms(packet.position_ms);
-        if packet.position_ms >= line.feed.end_ms() && !line.feed.is_retired() {
-            line.feed.retire();
-            self.end(EventKind::Finished);
+        let Some(line) = self.current.as_mut() else {
+            return self.trail();
+        };
+        let lane = line.eye.lane();
+        lane.place
+            .store(pack(front.run, front.position_ms), Ordering::Relaxed);
+        if !retired && lane.is_end(front.run, front.position_ms) {
+            self.end(EventKind::Finished, out);
             return self.trail();
         }
-        let generation = line.feed.generation;
-        if self.started_generation != generation && !line.feed.is_retired() {
-            self.started_generation = generation;
-            self.tell(generation, EventKind::Started);
+        if line.eye.is_low() && lane.claim() {
+            out.want(&line.feed, Haste::Soon);
         }
+        self.front = Some(front);
         self.starved_ticks = 0;
         self.silence_left = SILENCE_FRAMES;
-        self.counters.sent.fetch_add(1, Ordering::Relaxed);
-        Tick::Packet(packet)
+        self.sent += 1;
+        // The only writer: no read-modify-write is needed.
+        self.counters.sent.store(self.sent, Ordering::Relaxed);
+        Tick::Packet
+    }
+
+    /// Returns the packet that the last tick announced.
+    ///
+    /// Real-time: never allocates, locks or blocks.
+    pub fn opus(&self) -> &[u8] {
+        self.current.as_ref().map_or(&[], |line| line.eye.opus())
+    }
+
+    /// Lets go of the packet that the last tick announced.
+    ///
+    /// Real-time: never allocates, locks or blocks.
+    pub fn pass(&mut self) {
+        if let (Some(line), Some(front)) = (self.current.as_mut(), self.front.take()) {
+            line.eye.pass(&front);
+        }
+    }
+
+    /// Fetches what the next tick will look at into the cache.
+    ///
+    /// Real-time: never allocates, locks or blocks.
+    pub fn prefetch(&self) {
+        if let Some(line) = &self.current {
+            line.eye.prefetch();
+        }
     }
 
     /// Takes the staged line over once it yields, or once nothing else is left.
-    fn promote(&mut self) {
+    fn promote(&mut self, out: &mut impl Outlet) {
         let Some(next) = &self.next else { return };
-        let over = next.feed.ended().is_some();
-        if over || !next.packets.is_empty() || self.current.is_none() {
-            let old = self.current.take();
+        let over = next.eye.lane().ended().is_some();
+        if over || !next.eye.is_empty() || self.current.is_none() {
+            self.leave(out);
             self.current = self.next.take();
-            self.spend(old);
         }
     }
 
-    fn end(&mut self, kind: EventKind) {
+    /// Ends the current line.
+    fn end(&mut self, kind: EventKind, out: &mut impl Outlet) {
+        let Some(line) = &self.current else { return };
+        let run = if line.heard {
+            self.run
+        } else {
+            line.feed.generation
+        };
+        self.tell(run, kind, out);
+        self.leave(out);
+    }
+
+    fn leave(&mut self, out: &mut impl Outlet) {
+        self.front = None;
         if let Some(line) = self.current.take() {
-            self.tell(line.feed.generation, kind);
-            self.spend(Some(line));
+            line.eye.lane().retire();
+            out.bury(line);
         }
     }
 
-    fn tell(&mut self, generation: u64, kind: EventKind) {
-        let place = usize::from(self.pending[0].is_some());
-        self.pending[place] = Some(Event {
+    fn tell(&mut self, run: u64, kind: EventKind, out: &mut impl Outlet) {
+        let event = Event {
             player: self.player,
-            generation,
+            generation: run,
             kind,
-        });
+        };
+        if self.waiting == 0 && out.tell(event) {
+            return;
+        }
+        let place = usize::from(self.waiting).min(PENDING - 1);
+        self.pending[place] = Some(event);
+        self.waiting = place as u8 + 1;
     }
 
-    fn spend(&mut self, line: Option<Line>) {
-        if let Some(line) = line {
-            let place = usize::from(self.spent[0].is_some());
-            self.spent[place] = Some(line);
+    fn tell_pending(&mut self, out: &mut impl Outlet) {
+        while let Some(event) = self.pending[0] {
+            if !out.tell(event) {
+                return;
+            }
+            self.pending.rotate_left(1);
+            self.pending[PENDING - 1] = None;
+            self.waiting -= 1;
         }
     }
 
-    fn starve(&mut self, wanted: &mut impl FnMut(&Arc<Feed>)) -> Tick {
-        self.counters.nulled.fetch_add(1, Ordering::Relaxed);
+    fn starve(&mut self, out: &mut impl Outlet) -> Tick {
+        self.nulled += 1;
+        self.counters.nulled.store(self.nulled, Ordering::Relaxed);
         self.starved_ticks = self.starved_ticks.saturating_add(1);
         let waiting = self.current.as_ref().or(self.next.as_ref());
         if let Some(line) = waiting {
-            let generation = line.feed.generation;
-            if line.feed.claim() {
-                wanted(&line.feed);
+            let run = if line.heard {
+                self.run
+            } else {
+                line.feed.generation
+            };
+            if line.eye.lane().claim() {
+                out.want(&line.feed, Haste::Now);
             }
-            if self.starved_ticks >= self.stuck_ticks && self.stuck_generation != generation {
-                self.stuck_generation = generation;
-                self.tell(generation, EventKind::Stuck);
+            if self.starved_ticks >= self.stuck_ticks && self.stuck_run != run {
+                self.stuck_run = run;
+                self.tell(run, EventKind::Stuck, out);
             }
         }
         if self.silence_left > 0 {

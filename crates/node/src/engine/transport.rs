@@ -3,6 +3,7 @@
 use std::io;
 use std::net::UdpSocket;
 
+use backline_media::frame::SILENCE;
 use backline_media::voice::{EndToEnd, MAX_DATAGRAM, RtpHeader, Sealer};
 
 /// Where a player's packets go.
@@ -15,6 +16,15 @@ pub struct Transport {
     ssrc: u32,
     sequence: u16,
     timestamp_base: u32,
+}
+
+/// What was sent of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// The packet.
+    Whole,
+    /// Silence in its place.
+    Muted,
 }
 
 /// Buffers that one clock thread builds packets in.
@@ -43,10 +53,18 @@ impl Transport {
         }
     }
 
+    /// Protects packets with other keys from now on.
+    pub fn protect(&mut self, end_to_end: EndToEnd) {
+        self.end_to_end = end_to_end;
+    }
+
     /// Seals and sends one Opus packet; `frame` counts 20 ms steps of the clock.
     ///
+    /// A packet that must not leave, because end-to-end keys are missing, is replaced by
+    /// silence: the stream goes on at its pace, and nothing is heard.
+    ///
     /// Real-time: never allocates or locks; the socket is non-blocking.
-    pub fn send(&mut self, frame: u64, opus: &[u8], scratch: &mut Scratch) -> io::Result<()> {
+    pub fn send(&mut self, frame: u64, opus: &[u8], scratch: &mut Scratch) -> io::Result<Sent> {
         let header = RtpHeader {
             sequence: self.sequence,
             timestamp: self
@@ -58,10 +76,10 @@ impl Transport {
             datagram,
             protected,
         } = scratch;
-        let payload = self
-            .end_to_end
-            .protect(opus, protected)
-            .map_err(|_| io::Error::from(io::ErrorKind::PermissionDenied))?;
+        let (payload, kind) = match self.end_to_end.protect(opus, protected) {
+            Ok(payload) => (payload, Sent::Whole),
+            Err(_) => (&SILENCE[..], Sent::Muted),
+        };
         let length = self
             .sealer
             .seal_into(&header, payload, datagram)
@@ -70,9 +88,9 @@ impl Transport {
         match self.socket.send(&datagram[..length]) {
             // News of an earlier packet that nobody took; this one has not been sent yet.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                self.socket.send(&datagram[..length]).map(drop)
+                self.socket.send(&datagram[..length]).map(|_| kind)
             }
-            sent => sent.map(drop),
+            sent => sent.map(|_| kind),
         }
     }
 }

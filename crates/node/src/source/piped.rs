@@ -1,6 +1,5 @@
 //! A track as the pool runs it: a media pipeline over bytes that may be late.
 
-use backline_media::frame::OpusFrame;
 use backline_media::pipeline::{Next, Pipeline};
 use backline_proto::lavalink::Exception;
 
@@ -17,7 +16,6 @@ pub struct Piped {
     wake: Wake,
     /// Bytes that the next packet may need at once.
     stretch: u64,
-    settings: Option<Settings>,
 }
 
 impl Piped {
@@ -28,7 +26,6 @@ impl Piped {
             supply,
             wake,
             stretch,
-            settings: None,
         }
     }
 
@@ -42,14 +39,20 @@ impl Piped {
 }
 
 impl PacketSource for Piped {
-    fn next(&mut self, settings: Settings) -> Step {
-        if self.settings != Some(settings) {
-            self.settings = Some(settings);
-            self.pipeline.set_gain(settings.gain);
-        }
-        let mut opus = OpusFrame::empty();
-        match self.pipeline.next_frame(&mut opus) {
-            Next::Frame { position_ms } => Step::Packet(Packet { position_ms, opus }),
+    fn apply(&mut self, settings: &Settings) {
+        self.pipeline.set_gain(settings.effects.gain);
+    }
+
+    fn is_cheap(&self) -> bool {
+        self.pipeline.is_passthrough()
+    }
+
+    fn next(&mut self, packet: &mut Packet) -> Step {
+        match self.pipeline.next_frame(&mut packet.opus) {
+            Next::Frame { position_ms } => {
+                packet.position_ms = position_ms;
+                Step::Packet
+            }
             Next::NotReady => {
                 // This file needs more at once than files of its kind do.
                 self.stretch *= 2;

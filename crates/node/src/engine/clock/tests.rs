@@ -1,7 +1,6 @@
 use std::net::UdpSocket;
 use std::sync::atomic::Ordering;
 
-use backline_media::frame::OpusFrame;
 use backline_media::voice::{EndToEnd, Mode, Opener, Sealer};
 use backline_proto::lavalink::Exception;
 use rtrb::{Consumer, RingBuffer};
@@ -14,26 +13,39 @@ use crate::engine::packet::Packet;
 use crate::engine::pool::Pool;
 use crate::engine::slot::EventKind;
 
-/// Yields `left` packets that carry their number; starves while `dry`.
+/// Yields `left` packets that carry their number; can go back as far as it came.
 struct Numbers {
     next: u64,
     left: u64,
+    first: u64,
+    /// The number from which on packets belong to the next run.
+    turn: u64,
     wake: Wake,
 }
 
 impl PacketSource for Numbers {
-    fn next(&mut self, _: Settings) -> Step {
+    fn next(&mut self, packet: &mut Packet) -> Step {
         if self.left == 0 {
             return Step::End;
         }
         self.left -= 1;
-        let opus = OpusFrame::try_from(&self.next.to_be_bytes()[..]).expect("short");
-        let packet = Packet {
-            position_ms: self.next * 20,
-            opus,
-        };
+        packet
+            .opus
+            .set(&self.next.to_be_bytes())
+            .expect("it is short");
+        packet.position_ms = self.next * 20;
+        packet.run += u64::from(self.next >= self.turn);
         self.next += 1;
-        Step::Packet(packet)
+        Step::Packet
+    }
+
+    fn apply(&mut self, _: &Settings) {}
+
+    fn rewind(&mut self, frames: usize) -> usize {
+        let back = (frames as u64).min(self.next - self.first);
+        self.next -= back;
+        self.left += back;
+        back as usize
     }
 
     fn waits(&self) -> bool {
@@ -58,7 +70,7 @@ impl PacketSource for Numbers {
 struct Bench {
     clock: Clock,
     events: Consumer<Event>,
-    wanted: Consumer<Arc<Feed>>,
+    errands: Consumer<Errand>,
     pool: Pool,
     receiver: UdpSocket,
     metrics: NodeMetrics,
@@ -72,22 +84,20 @@ impl Bench {
         let (pool, _) = Pool::start(0, Vec::new()).expect("no threads, no failure");
         let (mut bells, _ears) = Bell::pairs(1).expect("a bell");
         let (told, events) = RingBuffer::new(256);
-        let (asked, wanted) = RingBuffer::new(256);
+        let (asked, errands) = RingBuffer::new(256);
         let metrics = NodeMetrics::default();
-        let outlets = Outlets {
-            events: told,
-            bell: bells.remove(0),
-            wanted: asked,
-            pool: pool.waker(),
-            metrics: metrics.clone(),
-            stuck_ticks: 10,
-        };
+        let outlets = Outlets::new(
+            (told, bells.remove(0)),
+            (asked, pool.waker()),
+            metrics.clone(),
+            10,
+        );
         let receiver = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         receiver.set_nonblocking(true).expect("set");
         Self {
             clock: Clock::new(outlets),
             events,
-            wanted,
+            errands,
             pool,
             receiver,
             metrics,
@@ -119,12 +129,21 @@ impl Bench {
 
     /// Makes a feed of `packets` packets and stages it.
     fn play(&mut self, place: u32, run: u64, packets: u64) -> Arc<Feed> {
+        self.play_on(place, run, packets, u64::MAX)
+    }
+
+    /// The same, but from the packet `turn` on it is the next run.
+    fn play_on(&mut self, place: u32, run: u64, packets: u64, turn: u64) -> Arc<Feed> {
         let source = Numbers {
             next: run * 1_000,
+            first: run * 1_000,
             left: packets,
+            turn,
             wake: Wake::new(&self.pool),
         };
-        let settings = Settings { gain: 1.0 };
+        let settings = Settings {
+            effects: Arc::default(),
+        };
         let (feed, line) = Feed::new(u64::from(place), run, 0, settings, Box::new(source));
         self.tell(Command::Play {
             place,
@@ -156,16 +175,31 @@ impl Bench {
         heard
     }
 
-    /// Does the pool's work.
-    fn serve(&mut self) {
-        while let Ok(feed) = self.wanted.pop() {
-            feed.take_turn();
+    /// Does the pool's work; returns how many lines were over.
+    fn serve(&mut self) -> usize {
+        let mut buried = 0;
+        while let Ok(errand) = self.errands.pop() {
+            match errand {
+                Errand::Turn(feed) => {
+                    feed.take_turn();
+                }
+                Errand::Bury(line) => {
+                    line.feed.take_turn();
+                    buried += 1;
+                }
+            }
         }
+        buried
     }
 
     fn told(&mut self) -> Vec<EventKind> {
+        self.told_of().into_iter().map(|(_, kind)| kind).collect()
+    }
+
+    /// Returns what was told, and of which run.
+    fn told_of(&mut self) -> Vec<(u64, EventKind)> {
         std::iter::from_fn(|| self.events.pop().ok())
-            .map(|event| event.kind)
+            .map(|event| (event.generation, event.kind))
             .collect()
     }
 }
@@ -177,13 +211,41 @@ fn number(packet: &[u8]) -> u64 {
 #[tokio::test]
 async fn nothing_on_the_tick_path_touches_the_allocator() {
     let mut bench = Bench::new();
+    let mut feeds = Vec::new();
     for place in 0..60 {
         bench.seat(place);
-        bench.play(place, 1, 40);
+        // Half of them go on with another track, half of them are replaced by one.
+        let turn = if place % 2 == 0 { 1_020 } else { u64::MAX };
+        feeds.push(bench.play_on(place, 1, 40, turn));
     }
     let mut heard = 0;
     for round in 0..80 {
         bench.serve();
+        match round {
+            // Settings change: packets are made again and pass the old ones.
+            10 => {
+                for feed in &feeds {
+                    feed.wish();
+                    feed.take_turn();
+                }
+            }
+            // Keys change, and with them what every packet looks like.
+            15 => {
+                for place in 0..60 {
+                    let end_to_end = Box::new(EndToEnd::Pending);
+                    bench.tell(Command::Protect { place, end_to_end });
+                }
+            }
+            // Another track is staged.
+            30 => {
+                for place in (1..60).step_by(2) {
+                    feeds[place as usize].retire();
+                    let feed = bench.play(place, 3, 20);
+                    feed.take_turn();
+                }
+            }
+            _ => {}
+        }
         let before = counting::calls();
         for _ in 0..PHASES {
             bench
@@ -196,26 +258,80 @@ async fn nothing_on_the_tick_path_touches_the_allocator() {
         while bench.receiver.recv(&mut datagram).is_ok() {
             heard += 1;
         }
-        bench.clock.graveyard.clear();
     }
     // Starved at first, sound, five frames of silence, the end, rest: all of it was walked.
-    assert_eq!(heard, 60 * (40 + 5));
     let told = bench.told();
-    assert_eq!(
-        told.iter()
-            .filter(|kind| **kind == EventKind::Started)
-            .count(),
-        60
-    );
-    assert_eq!(
-        told.iter()
-            .filter(|kind| **kind == EventKind::Finished)
-            .count(),
-        60
-    );
+    let count = |kind: EventKind| told.iter().filter(|other| **other == kind).count();
+    assert_eq!(count(EventKind::Started), 120);
+    assert_eq!(count(EventKind::Finished), 30 + 60);
     assert_eq!(bench.clock.active, 0, "nobody is left to be walked");
-    assert_eq!(bench.metrics.frames_sent.get(), heard);
+    assert_eq!(heard, bench.metrics.frames_sent.get());
     assert_eq!(bench.metrics.frame_lateness.count(), heard);
+    assert!(heard > 60 * 45, "{heard}");
+}
+
+#[tokio::test]
+async fn packets_that_are_made_again_replace_the_old_ones_without_gap_or_repetition() {
+    let mut bench = Bench::new();
+    bench.seat(0);
+    let feed = bench.play(0, 1, 200);
+    bench.frame();
+    bench.serve();
+    let mut heard = Vec::new();
+    for round in 0..60 {
+        bench.serve();
+        if round % 7 == 3 {
+            feed.wish();
+        }
+        if round % 7 == 3 + round % 3 {
+            feed.take_turn();
+        }
+        heard.extend(bench.frame().iter().map(|packet| number(packet)));
+    }
+    let expected: Vec<u64> = (1_000..1_060).collect();
+    assert_eq!(heard, expected);
+}
+
+#[tokio::test]
+async fn a_line_that_goes_on_with_another_run_tells_the_end_and_the_start() {
+    let mut bench = Bench::new();
+    bench.seat(0);
+    let feed = bench.play_on(0, 1, 10, 1_004);
+    bench.frame();
+    for round in 0..4 {
+        bench.serve();
+        assert_eq!(number(&bench.frame()[0]), 1_000 + round);
+        assert_eq!(feed.place(), (1, (1_000 + round) * 20));
+    }
+    assert_eq!(bench.told_of(), [(1, EventKind::Started)]);
+    assert_eq!(number(&bench.frame()[0]), 1_004);
+    assert_eq!(
+        bench.told_of(),
+        [(1, EventKind::Finished), (2, EventKind::Started)]
+    );
+    assert_eq!(feed.place(), (2, 1_004 * 20));
+    // An end marker of the run that is over says nothing about the one that plays.
+    feed.set_end(1, Some(0));
+    assert_eq!(number(&bench.frame()[0]), 1_005);
+    feed.set_end(2, Some(1_006 * 20));
+    assert_eq!(bench.frame(), [SILENCE.to_vec()]);
+    assert_eq!(bench.told_of(), [(2, EventKind::Finished)]);
+}
+
+#[tokio::test]
+async fn a_timeline_that_moves_counts_what_it_leaves_out() {
+    let mut bench = Bench::new();
+    for place in 0..3 {
+        bench.seat(place);
+        bench.play(place, 1, 100);
+    }
+    bench.tell(Command::Pause {
+        place: 2,
+        paused: true,
+    });
+    bench.clock.resync(1_000);
+    assert_eq!(bench.metrics.frames_missed.get(), 2 * 50);
+    assert_eq!(bench.metrics.clock_resyncs.get(), 1);
 }
 
 #[tokio::test]
@@ -255,7 +371,7 @@ async fn a_staged_line_takes_over_without_a_gap_once_it_yields() {
     new.take_turn();
     assert_eq!(number(&bench.frame()[0]), 2_000);
     assert_eq!(bench.told(), [EventKind::Started, EventKind::Started]);
-    assert_eq!(bench.clock.graveyard.len(), 1);
+    assert_eq!(bench.serve(), 1, "the old line is over");
 }
 
 #[tokio::test]
@@ -314,13 +430,13 @@ async fn an_end_marker_ends_the_track_where_it_stands() {
     let mut bench = Bench::new();
     bench.seat(0);
     let feed = bench.play(0, 1, 100);
-    feed.set_end(Some(20_060));
+    feed.set_end(1, Some(20_060));
     bench.frame();
     bench.serve();
     let heard: Vec<u64> = (0..3).map(|_| number(&bench.frame()[0])).collect();
     assert_eq!(heard, [1_000, 1_001, 1_002]);
     assert_eq!(bench.frame(), [SILENCE.to_vec()]);
-    assert_eq!(feed.position_ms(), 20_060);
+    assert_eq!(feed.place(), (1, 20_060));
     assert_eq!(bench.told(), [EventKind::Started, EventKind::Finished]);
 }
 
