@@ -3,21 +3,32 @@
 //! Inputs are `handle_*`, effects come out of `poll`. Time and what the engine shows come in as
 //! a [`Sight`].
 
+mod fades;
+mod follow;
+mod loaded;
+
 use std::collections::VecDeque;
 
+use backline_media::pipeline;
+use backline_proto::lavalink::beyond::{Crossfade, Fading, LoudnessNormalizer};
 use backline_proto::lavalink::{
     Event, Exception, Filters, Message, Object, Player, PlayerState, Snowflake, Track,
     TrackEndReason, VoiceState,
 };
 
+use super::markers::{Marker, MarkerKind, Passed};
+use super::sound;
 use crate::engine::slot::EventKind;
+use fades::Fades;
+use follow::Next;
+use loaded::{Loaded, Playing};
 
 /// What can be seen of a player from outside at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sight {
     /// Milliseconds since 1970 UTC.
     pub time_ms: i64,
-    /// Where the engine is in run `run`, if it has begun it.
+    /// Which run the engine is in, and where, if it has begun one.
     pub position: Option<(u64, u64)>,
     /// Whether the voice gateway is connected.
     pub connected: bool,
@@ -30,8 +41,13 @@ pub struct Sight {
 pub enum Effect {
     /// Tell the client.
     Send(Box<Message>),
+    /// Tell the client what a plugin has to say: a whole message.
+    Tell(Object),
     /// Tell the client where the player is.
     Update,
+    /// Let what is heard fade out for so many milliseconds before the [`Effect::Open`] or
+    /// [`Effect::Silence`] that follows takes hold.
+    Leave(u32),
     /// Open the loaded track at its goal; see [`Control::goal`].
     Open,
     /// Take the loaded track to its new goal.
@@ -40,10 +56,32 @@ pub enum Effect {
     Silence,
     /// Pause or go on.
     Pause(bool),
-    /// Change the gain of the packets to come.
-    Gain(f32),
+    /// Change the sound of the packets to come; see [`Control::effects`].
+    Sound,
     /// End the track there.
     EndAt(Option<u64>),
+    /// Call [`Control::handle_reached`] when the track comes there.
+    Alarm(Option<u64>),
+    /// Fade what is heard.
+    Fade {
+        /// To silence, or back to full loudness.
+        up: bool,
+        /// How long it takes, in milliseconds.
+        ms: u32,
+    },
+    /// Call [`Control::handle_later`] with `turn` after so many milliseconds.
+    Later {
+        /// When.
+        ms: u32,
+        /// Which of the waits it is.
+        turn: u64,
+    },
+    /// Open the track that follows, so that it can follow without a gap; see [`Control::next`].
+    Prepare,
+    /// Drop what was prepared.
+    Forget,
+    /// A track begins: those who watch the player are told.
+    Started,
 }
 
 /// Where a loaded track is to be.
@@ -75,38 +113,25 @@ pub struct Play {
 pub struct Control {
     guild_id: Snowflake,
     track: Option<Loaded>,
+    next: Option<Next>,
     volume: u16,
     paused: bool,
     filters: Filters,
+    crossfade: Option<Crossfade>,
+    fading: Option<Fading>,
+    loudness: Option<LoudnessNormalizer>,
+    effects_now: pipeline::Effects,
     voice: VoiceState,
     stuck_threshold_ms: i64,
     runs: u64,
     playing: Playing,
+    fades: Fades,
+    alarm_ms: Option<u64>,
     effects: VecDeque<Effect>,
-}
-
-#[derive(Debug)]
-struct Loaded {
-    track: Track,
-    goal: Goal,
-    end_ms: Option<u64>,
-    heard: bool,
-    stuck: bool,
-    /// When somebody last listened, or could have.
-    pulled_ms: i64,
-}
-
-/// Since when frames are expected; gaps of up to 100 ms between tracks do not count.
-#[derive(Debug, Default)]
-struct Playing {
-    since_ms: Option<i64>,
-    broke_ms: Option<i64>,
 }
 
 /// A track that nobody pulled frames from for this long is dropped.
 const CLEANUP_MS: i64 = 60_000;
-/// Gaps between tracks up to this do not spoil a minute's frame counts.
-const GAP_MS: i64 = 100;
 /// The loudest volume, in percent.
 const MAX_VOLUME: i64 = 1_000;
 
@@ -116,13 +141,20 @@ impl Control {
         Self {
             guild_id,
             track: None,
+            next: None,
             volume: 100,
             paused: false,
             filters: Filters::default(),
+            crossfade: None,
+            fading: None,
+            loudness: None,
+            effects_now: pipeline::Effects::default(),
             voice: VoiceState::default(),
             stuck_threshold_ms,
             runs: 0,
             playing: Playing::default(),
+            fades: Fades::default(),
+            alarm_ms: None,
             effects: VecDeque::new(),
         }
     }
@@ -147,6 +179,11 @@ impl Control {
         self.track.as_ref().and_then(|loaded| loaded.end_ms)
     }
 
+    /// Returns where the next marker of the loaded track is.
+    pub fn alarm_ms(&self) -> Option<u64> {
+        self.alarm_ms
+    }
+
     /// Whether a track is loaded and not paused.
     pub fn is_playing(&self) -> bool {
         self.track.is_some() && !self.paused
@@ -154,23 +191,12 @@ impl Control {
 
     /// Whether the frame counts of the minute that began at `minute_ms` mean anything.
     pub fn is_usable_since(&self, minute_ms: i64) -> bool {
-        self.is_playing()
-            && self
-                .playing
-                .since_ms
-                .is_some_and(|since| since <= minute_ms)
+        self.is_playing() && self.playing.is_since(minute_ms)
     }
 
-    /// Returns the factor that samples are multiplied by.
-    pub fn gain(&self) -> f32 {
-        let filter = self.filters.volume.unwrap_or(1.0);
-        // The reference treats a filter within two percent of 1 as none.
-        let filter = if (filter - 1.0).abs() < 0.02 {
-            1.0
-        } else {
-            filter
-        };
-        f32::from(self.volume) / 100.0 * filter
+    /// Returns what the sound is to be like.
+    pub fn effects(&self) -> &pipeline::Effects {
+        &self.effects_now
     }
 
     /// Returns the player as clients see it.
@@ -183,10 +209,10 @@ impl Control {
             state: self.state(sight),
             voice: self.voice.clone(),
             filters: self.filters.clone(),
-            next_track: None,
-            crossfade: None,
-            fading: None,
-            loudness_normalizer: None,
+            next_track: self.next().map(|(track, _)| track.clone()),
+            crossfade: self.crossfade,
+            fading: self.fading,
+            loudness_normalizer: self.loudness,
         }
     }
 
@@ -210,22 +236,6 @@ impl Control {
         self.voice = voice;
     }
 
-    /// Pauses or goes on.
-    pub fn handle_pause(&mut self, paused: bool, sight: &Sight) {
-        if self.paused == paused {
-            return;
-        }
-        self.paused = paused;
-        if self.track.is_some() {
-            if paused {
-                self.playing.stop(sight);
-            } else {
-                self.playing.start(sight);
-            }
-        }
-        self.effects.push_back(Effect::Pause(paused));
-    }
-
     /// Replaces the user data of the loaded track.
     pub fn handle_user_data(&mut self, user_data: Object) {
         if let Some(loaded) = &mut self.track {
@@ -236,14 +246,30 @@ impl Control {
     /// Sets the volume in percent; out of range is clamped.
     pub fn handle_volume(&mut self, percent: i64) {
         self.volume = percent.clamp(0, MAX_VOLUME) as u16;
-        self.effects.push_back(Effect::Gain(self.gain()));
+        self.sound();
     }
 
     /// Replaces all filters.
     pub fn handle_filters(&mut self, filters: Filters) {
         self.filters = filters;
-        self.effects.push_back(Effect::Gain(self.gain()));
+        self.sound();
         self.effects.push_back(Effect::Update);
+    }
+
+    /// Brings all tracks to one loudness, or leaves them as they are.
+    pub fn handle_loudness(&mut self, loudness: Option<LoudnessNormalizer>) {
+        self.loudness = loudness;
+        self.sound();
+    }
+
+    fn sound(&mut self) {
+        let target = self.loudness.and_then(LoudnessNormalizer::target);
+        let effects = sound::effects(self.volume, &self.filters, target);
+        // Packets are made again for a change: not when there is none.
+        if effects != self.effects_now {
+            self.effects_now = effects;
+            self.effects.push_back(Effect::Sound);
+        }
     }
 
     /// Goes to another place of the track. Ignored without a track, or when it cannot seek.
@@ -255,18 +281,22 @@ impl Control {
             return;
         }
         let position_ms = u64::try_from(position_ms).unwrap_or(0);
-        let length = u64::try_from(loaded.track.info.length).unwrap_or(u64::MAX);
-        let position_ms = position_ms.min(length);
+        let position_ms = position_ms.min(loaded.length_ms());
         if loaded.end_ms.is_some_and(|end| position_ms >= end) {
-            self.end(TrackEndReason::Finished, sight);
-            self.effects.push_back(Effect::Silence);
+            self.finish(TrackEndReason::Finished, sight);
             return;
         }
         self.runs += 1;
         loaded.goal.run = self.runs;
         loaded.goal.position_ms = position_ms;
+        let skipped = loaded.markers.handle_seek(position_ms);
         self.effects.push_back(Effect::Seek);
         self.effects.push_back(Effect::Update);
+        for passed in skipped {
+            self.tell_plugin(passed.tell);
+        }
+        self.watch_markers();
+        self.prepare_in_time(sight);
     }
 
     /// Ends the track at `end_ms`, or no longer early. At or before the position does nothing.
@@ -279,14 +309,16 @@ impl Control {
         }
         loaded.end_ms = end_ms;
         self.effects.push_back(Effect::EndAt(end_ms));
+        self.prepare_in_time(sight);
     }
 
-    /// Loads a track; what was loaded ends as replaced.
+    /// Loads a track; what was loaded ends as replaced, and nothing follows any more.
     pub fn handle_play(&mut self, play: Play, sight: &Sight) {
-        if self.paused != play.paused {
-            self.paused = play.paused;
-            self.effects.push_back(Effect::Pause(play.paused));
+        self.forget_next();
+        if !play.paused {
+            self.leave(sight);
         }
+        self.set_paused_at_once(play.paused);
         self.end(TrackEndReason::Replaced, sight);
         self.runs += 1;
         let goal = Goal {
@@ -294,32 +326,38 @@ impl Control {
             run: self.runs,
             position_ms: play.position_ms,
         };
-        let end_ms = play.end_ms.filter(|end| *end > play.position_ms);
-        let loaded = Loaded {
-            track: play.track,
-            goal,
-            end_ms,
-            heard: false,
-            stuck: false,
-            pulled_ms: sight.time_ms,
-        };
+        let mut loaded = Loaded::new(play.track, goal, sight);
+        loaded.end_ms = play.end_ms.filter(|end| *end > play.position_ms);
+        self.effects.push_back(Effect::Open);
+        self.start(loaded, sight);
+    }
+
+    /// Tells that a track begins, which is being opened or already heard.
+    fn start(&mut self, loaded: Loaded, sight: &Sight) {
         let track = loaded.live(sight);
         self.track = Some(loaded);
         if !self.paused {
             self.playing.start(sight);
         }
-        self.effects.push_back(Effect::Open);
         self.tell(Event::TrackStart {
             guild_id: self.guild_id,
             track,
         });
         self.effects.push_back(Effect::Update);
+        self.watch_markers();
+        self.effects.push_back(Effect::Started);
     }
 
-    /// Stops the track, if there is one.
+    /// Stops the track, if there is one; nothing follows.
     pub fn handle_stop(&mut self, sight: &Sight) {
+        self.stop(TrackEndReason::Stopped, sight);
+    }
+
+    fn stop(&mut self, reason: TrackEndReason, sight: &Sight) {
+        self.forget_next();
         if self.track.is_some() {
-            self.end(TrackEndReason::Stopped, sight);
+            self.leave(sight);
+            self.end(reason, sight);
             self.effects.push_back(Effect::Silence);
         }
     }
@@ -338,8 +376,8 @@ impl Control {
         match kind {
             EventKind::Started => loaded.heard = true,
             EventKind::Finished => {
-                self.end(TrackEndReason::Finished, sight);
-                self.effects.push_back(Effect::Silence);
+                loaded.rest_at_end(sight);
+                self.finish(TrackEndReason::Finished, sight);
             }
             EventKind::Failed => {
                 let failure = failure.unwrap_or_else(unknown_failure);
@@ -389,7 +427,8 @@ impl Control {
         self.effects.push_back(Effect::Update);
     }
 
-    /// Looks after a track that nobody pulls frames from. Call it every few seconds.
+    /// Looks after a track that nobody pulls frames from, and after the one that follows. Call it
+    /// every second.
     pub fn handle_time(&mut self, sight: &Sight) {
         let Some(loaded) = &mut self.track else {
             return;
@@ -397,8 +436,75 @@ impl Control {
         if sight.connected {
             loaded.pulled_ms = sight.time_ms;
         } else if sight.time_ms - loaded.pulled_ms >= CLEANUP_MS {
-            self.end(TrackEndReason::Cleanup, sight);
-            self.effects.push_back(Effect::Silence);
+            self.stop(TrackEndReason::Cleanup, sight);
+            return;
+        }
+        self.prepare_in_time(sight);
+    }
+
+    /// Takes the news that run `run` has come to the alarm.
+    pub fn handle_reached(&mut self, run: u64, sight: &Sight) {
+        if self.goal().is_some_and(|goal| goal.run == run) {
+            self.pass_markers(sight);
+        }
+    }
+
+    /// Replaces one kind of markers of load `load`; false when it is not loaded any more.
+    pub fn set_markers(
+        &mut self,
+        load: u64,
+        kind: MarkerKind,
+        markers: Vec<Marker>,
+        sight: &Sight,
+    ) -> bool {
+        let Some(loaded) = self
+            .track
+            .as_mut()
+            .filter(|loaded| loaded.goal.load == load)
+        else {
+            return false;
+        };
+        let position_ms = loaded.position(sight);
+        loaded.markers.set(kind, markers, position_ms);
+        self.watch_markers();
+        true
+    }
+
+    /// Tells the client what a plugin has to say: the event's `type` and fields.
+    pub fn tell_plugin(&mut self, tell: Option<Object>) {
+        if let Some(mut message) = tell {
+            message.insert("op".to_owned(), "event".into());
+            message.insert("guildId".to_owned(), self.guild_id.0.to_string().into());
+            self.effects.push_back(Effect::Tell(message));
+        }
+    }
+
+    fn pass_markers(&mut self, sight: &Sight) {
+        let Some(loaded) = &mut self.track else {
+            return;
+        };
+        // The alarm that rang is spent.
+        self.alarm_ms = None;
+        let passed = loaded.markers.handle_position(loaded.position(sight));
+        let mut jump_to = None;
+        for Passed { tell, jump_ms, .. } in passed {
+            self.tell_plugin(tell);
+            jump_to = jump_ms;
+        }
+        self.watch_markers();
+        if let Some(to) = jump_to {
+            self.handle_seek(i64::try_from(to).unwrap_or(i64::MAX), sight);
+        }
+    }
+
+    fn watch_markers(&mut self) {
+        let ahead = self
+            .track
+            .as_ref()
+            .and_then(|loaded| loaded.markers.next_ms());
+        if self.alarm_ms != ahead {
+            self.alarm_ms = ahead;
+            self.effects.push_back(Effect::Alarm(ahead));
         }
     }
 
@@ -416,8 +522,7 @@ impl Control {
             track,
             exception,
         });
-        self.end(reason, sight);
-        self.effects.push_back(Effect::Silence);
+        self.finish(reason, sight);
     }
 
     fn end(&mut self, reason: TrackEndReason, sight: &Sight) {
@@ -425,6 +530,7 @@ impl Control {
             return;
         };
         self.playing.stop(sight);
+        self.watch_markers();
         let track = loaded.live(sight);
         self.tell(Event::TrackEnd {
             guild_id: self.guild_id,
@@ -436,34 +542,6 @@ impl Control {
     fn tell(&mut self, event: Event) {
         self.effects
             .push_back(Effect::Send(Box::new(Message::Event(event))));
-    }
-}
-
-impl Loaded {
-    fn position(&self, sight: &Sight) -> u64 {
-        match sight.position {
-            Some((run, position_ms)) if run == self.goal.run => position_ms,
-            _ => self.goal.position_ms,
-        }
-    }
-
-    fn live(&self, sight: &Sight) -> Track {
-        let mut track = self.track.clone();
-        track.info.position = i64::try_from(self.position(sight)).unwrap_or(i64::MAX);
-        track
-    }
-}
-
-impl Playing {
-    fn start(&mut self, sight: &Sight) {
-        let gap = self.broke_ms.take().map(|broke| sight.time_ms - broke);
-        if self.since_ms.is_none() || gap.is_some_and(|gap| gap > GAP_MS) {
-            self.since_ms = Some(sight.time_ms);
-        }
-    }
-
-    fn stop(&mut self, sight: &Sight) {
-        self.broke_ms.get_or_insert(sight.time_ms);
     }
 }
 
