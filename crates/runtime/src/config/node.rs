@@ -52,6 +52,8 @@ section! {
             pub http: HttpSource;
             /// The source `local`: audio files below one folder.
             pub local: LocalSource;
+            /// Which filters clients may use.
+            pub filters: FilterSwitches;
             /// Voice connections.
             pub voice: Voice;
         }
@@ -91,6 +93,54 @@ section! {
             ///
             /// Default: none, meaning that the source is off. Reloadable: no.
             pub root: Option<PathBuf> = None, example "\"/srv/music\"";
+        }
+    }
+}
+
+section! {
+    /// Which filters clients may use; a request with one that is off is refused.
+    pub struct FilterSwitches {
+        settings {
+            /// Gain.
+            ///
+            /// Default: true. Reloadable: no.
+            pub volume: bool = true;
+            /// Fifteen bands.
+            ///
+            /// Default: true. Reloadable: no.
+            pub equalizer: bool = true;
+            /// Takes the middle away.
+            ///
+            /// Default: true. Reloadable: no.
+            pub karaoke: bool = true;
+            /// Speed and pitch.
+            ///
+            /// Default: true. Reloadable: no.
+            pub timescale: bool = true;
+            /// Wavering loudness.
+            ///
+            /// Default: true. Reloadable: no.
+            pub tremolo: bool = true;
+            /// Wavering pitch.
+            ///
+            /// Default: true. Reloadable: no.
+            pub vibrato: bool = true;
+            /// Distortion.
+            ///
+            /// Default: true. Reloadable: no.
+            pub distortion: bool = true;
+            /// Turns around the head.
+            ///
+            /// Default: true. Reloadable: no.
+            pub rotation: bool = true;
+            /// Mixes left and right; `channelMix` on the wire.
+            ///
+            /// Default: true. Reloadable: no.
+            pub channel_mix: bool = true;
+            /// Takes the highs away; `lowPass` on the wire.
+            ///
+            /// Default: true. Reloadable: no.
+            pub low_pass: bool = true;
         }
     }
 }
