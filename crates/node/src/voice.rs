@@ -1,6 +1,7 @@
 //! Voice connections: the shell around `proto::voice::session`.
 
 pub mod connection;
+pub mod dave;
 pub mod dial;
 pub mod udp;
 

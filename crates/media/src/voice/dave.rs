@@ -130,6 +130,8 @@ pub enum Effect {
     InvalidCommitWelcome(u16),
     /// From now on frames are protected so.
     Protect(EndToEnd),
+    /// Leave the voice session and begin another one: asking to be added anew was of no use.
+    Restart,
 }
 
 /// How frames are protected.
@@ -165,6 +167,8 @@ pub struct Dave {
     used: VecDeque<Digest>,
     /// Digests of commits and welcomes that were processed.
     seen: VecDeque<Digest>,
+    /// Transitions that were executed.
+    executed: VecDeque<u16>,
     recovery: Recovery,
     counts: Counts,
     effects: VecDeque<Effect>,
@@ -190,9 +194,10 @@ enum Target {
     Lost,
 }
 
-/// When we ask to be added anew, because we fell out of the group.
+/// When we ask to be added anew, because we fell out of the group or never got into it.
 #[derive(Default)]
 struct Recovery {
+    /// When, and which transition showed it.
     due: Option<(Duration, u16)>,
     last: Option<Duration>,
     tries: u32,
@@ -208,6 +213,7 @@ impl Dave {
             transitions: VecDeque::new(),
             used: VecDeque::new(),
             seen: VecDeque::new(),
+            executed: VecDeque::new(),
             recovery: Recovery::default(),
             counts: Counts::default(),
             effects: VecDeque::new(),
@@ -260,18 +266,24 @@ impl Dave {
         if let Some((due, transition_id)) = self.recovery.due
             && due <= now
         {
-            self.recover(transition_id, now);
+            if self.is_alone() {
+                // There is nobody to be in a group with.
+                self.recovery.due = None;
+            } else {
+                self.recover(transition_id, now);
+            }
         }
     }
 
     /// Takes in what happened.
     pub fn handle(&mut self, input: Input, now: Duration) {
         match input {
-            Input::Described { version } => self.described(version),
+            Input::Described { version } => self.described(version, now),
             Input::Resumed => self.resumed(),
             Input::Connected(users) => {
                 let room = MAX_USERS.saturating_sub(self.users.len());
                 self.users.extend(users.into_iter().take(room));
+                self.watch(now);
             }
             Input::Disconnected(user) => {
                 if user != self.member.user_id() {
@@ -285,7 +297,9 @@ impl Dave {
             Input::ExecuteTransition { transition_id } => self.execute(transition_id, now),
             Input::PrepareEpoch { version, epoch } => {
                 if epoch == NEW_GROUP {
+                    self.recovery = Recovery::default();
                     self.enter_group(version);
+                    self.watch(now);
                 }
             }
             Input::ExternalSender(sender) => {
@@ -326,7 +340,19 @@ impl Dave {
         }
     }
 
-    fn described(&mut self, version: u16) {
+    fn is_alone(&self) -> bool {
+        self.users.len() < 2
+    }
+
+    /// Sees to it that we do not stay outside of a group for ever.
+    fn watch(&mut self, now: Duration) {
+        let outside = self.member.version() > 0 && self.member.epoch().is_none();
+        if outside && !self.is_alone() {
+            self.recovery.due.get_or_insert((now + OUTSIDE, 0));
+        }
+    }
+
+    fn described(&mut self, version: u16, now: Duration) {
         self.transitions.clear();
         self.recovery = Recovery::default();
         self.protection = if version == 0 {
@@ -336,6 +362,7 @@ impl Dave {
         };
         if version > 0 {
             self.enter_group(version);
+            self.watch(now);
         }
     }
 
@@ -398,7 +425,20 @@ impl Dave {
             .transitions
             .iter()
             .position(|(other, _)| *other == transition_id);
-        let Some(place) = place else { return };
+        let Some(place) = place else {
+            let lost = matches!(self.protection, Protection::Keyed { .. })
+                && !self.executed.contains(&transition_id);
+            if lost {
+                // A transition that we have not heard of: the others leave our epoch.
+                self.failed(transition_id, now);
+                self.apply(Target::Lost, now);
+            }
+            return;
+        };
+        if self.executed.len() == MAX_SEEN {
+            self.executed.pop_front();
+        }
+        self.executed.push_back(transition_id);
         // Older ones are overtaken: executing them later would bring old keys back.
         let overtaken = self.transitions.drain(..=place).next_back();
         if let Some((_, target)) = overtaken {
@@ -458,41 +498,50 @@ impl Dave {
 
     fn joined(&mut self, joined: Joined, transition_id: u16, digest: Digest, now: Duration) {
         match joined {
-            Joined::Ignored => {}
             Joined::Epoch(base) => {
                 note(&mut self.seen, digest, MAX_SEEN);
                 self.recovery.due = None;
                 self.recovery.tries = 0;
                 self.plan(transition_id, Target::Keys(base), now);
             }
-            Joined::Early => {
-                // Somebody else's commit created the group; our welcome should be on its way.
+            Joined::Outside => {
+                // Somebody else's commit; our welcome should be on its way.
                 let due = now + WELCOME;
-                self.recovery.due.get_or_insert((due, transition_id));
+                let soonest = self.recovery.due.map_or(due, |(other, _)| other.min(due));
+                self.recovery.due = Some((soonest, transition_id));
             }
             Joined::Failed => {
-                self.counts.failures += 1;
                 // The others go on to an epoch whose keys we do not have.
                 if transition_id == 0 {
                     self.apply(Target::Lost, now);
                 } else {
                     self.remember(transition_id, Target::Lost);
                 }
-                let soonest = self.recovery.last.map_or(now, |last| last + PAUSE);
-                if soonest <= now {
-                    self.recover(transition_id, now);
-                } else {
-                    self.recovery.due = Some((soonest, transition_id));
-                }
+                self.failed(transition_id, now);
             }
+        }
+    }
+
+    fn failed(&mut self, transition_id: u16, now: Duration) {
+        self.counts.failures += 1;
+        let soonest = self.recovery.last.map_or(now, |last| last + PAUSE);
+        if soonest <= now {
+            self.recover(transition_id, now);
+        } else {
+            self.recovery.due = Some((soonest, transition_id));
         }
     }
 
     /// Tells the server that we are out, and offers a key package to be added with.
     fn recover(&mut self, transition_id: u16, now: Duration) {
+        if self.recovery.tries == MAX_TRIES {
+            self.recovery = Recovery::default();
+            self.effects.push_back(Effect::Restart);
+            return;
+        }
         self.counts.recoveries += 1;
         // An answer may never come; asking again costs little if the pauses grow.
-        let patience = ANSWER * (1 << self.recovery.tries.min(5));
+        let patience = ANSWER * (1 << self.recovery.tries);
         self.recovery = Recovery {
             due: Some((now + patience, transition_id)),
             last: Some(now),
@@ -533,14 +582,20 @@ const NEW_GROUP: u64 = 1;
 /// hours; receivers accept the next one from 28 hours on.
 const GENERATION: Duration = Duration::from_hours(48);
 
-/// How long a welcome may take after a commit that is not ours created the group.
-const WELCOME: Duration = Duration::from_secs(2);
+/// How long we may be outside of the group of a call in which there are others.
+const OUTSIDE: Duration = Duration::from_secs(10);
+
+/// How long a welcome may take after a commit of a group that we are not in.
+const WELCOME: Duration = Duration::from_secs(4);
 
 /// Shortest time between two requests to be added anew.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the first request to be added anew may stay without an answer.
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Requests to be added anew before the voice session is given up.
+const MAX_TRIES: u32 = 3;
 
 /// Users of a call that are kept in mind.
 const MAX_USERS: usize = 4_096;

@@ -5,9 +5,12 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use backline_media::voice::dave::{Effect as DaveEffect, Input};
 use backline_media::voice::{EndToEnd, Mode, Sealer};
+use backline_proto::voice::dave::{DaveMessage, Transition};
 use backline_proto::voice::session::{Closed, Effect, Established, VoiceSession};
-use backline_proto::voice::{Close, SPEAKING_MICROPHONE};
+use backline_proto::voice::{Close, Opcode, SPEAKING_MICROPHONE, Snowflake};
+use backline_runtime::metrics::voice::VoiceMetrics;
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -16,6 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
+use super::dave::Desk;
 use super::dial::{DialError, Dialer, Socket};
 use super::udp::{self, Discovered};
 use super::{Pulse, Status};
@@ -25,6 +29,8 @@ use crate::engine::transport::Transport;
 pub trait Owner: Send + 'static {
     /// Packets go there now.
     fn handle_transport(&self, transport: Box<Transport>);
+    /// They are protected so from now on.
+    fn handle_protection(&self, end_to_end: EndToEnd);
     /// The control connection stands, for the first time or again.
     fn handle_ready(&self);
     /// The control connection is lost; without retry the connection is over.
@@ -35,6 +41,10 @@ pub trait Owner: Send + 'static {
 pub struct Connection<O> {
     /// The conversation.
     pub session: VoiceSession,
+    /// End-to-end encryption.
+    pub desk: Desk,
+    /// What is counted.
+    pub metrics: VoiceMetrics,
     /// Opens the gateway.
     pub dialer: Dialer,
     /// Who is told.
@@ -65,9 +75,10 @@ impl<O: Owner> Connection<O> {
         let mut discovery: Option<Discovery> = None;
         let mut udp: Option<std::net::UdpSocket> = None;
         let mut closing: Option<JoinHandle<()>> = None;
+        let mut came_up = false;
         self.session.handle_speaking(SPEAKING_MICROPHONE);
         loop {
-            while let Some(effect) = self.session.poll() {
+            while let Some(effect) = self.next_effect() {
                 match effect {
                     Effect::Connect { url, .. } => {
                         socket = None;
@@ -88,10 +99,18 @@ impl<O: Owner> Connection<O> {
                     Effect::OpenUdp { address, ssrc } => {
                         discovery = Some(Box::pin(udp::discover(address, ssrc)));
                     }
+                    Effect::Begun => self.desk.begin(),
                     Effect::Established(established) => {
+                        self.desk.describe(established.dave_protocol_version);
                         match udp.as_ref().map(|udp| transport(udp, &established)) {
                             Some(Ok(transport)) => {
                                 self.owner.handle_transport(Box::new(transport));
+                                // Nobody here listens to anybody.
+                                self.session.handle_deafened();
+                                if !std::mem::replace(&mut came_up, true) {
+                                    let took = self.started.elapsed();
+                                    self.metrics.connect_time.observe(took.as_secs_f64());
+                                }
                                 self.live();
                             }
                             Some(Err(error)) => {
@@ -101,9 +120,26 @@ impl<O: Owner> Connection<O> {
                             None => self.session.handle_leave(),
                         }
                     }
-                    Effect::Resumed => self.live(),
+                    Effect::Resumed => {
+                        self.desk.put(Input::Resumed);
+                        self.live();
+                    }
+                    Effect::ClientsConnected(users) => {
+                        let users = users.into_iter().map(Snowflake::value).collect();
+                        self.desk.put(Input::Connected(users));
+                    }
+                    Effect::ClientDisconnected(user) => {
+                        self.desk.put(Input::Disconnected(user.value()));
+                    }
+                    Effect::DaveText { op, body } => {
+                        self.desk.hear(DaveMessage::from_text(op, &body));
+                    }
+                    Effect::DaveBinary { op, payload } => {
+                        self.desk.hear(DaveMessage::from_binary(op, &payload));
+                    }
                     Effect::Closed(closed) => {
                         socket = None;
+                        self.metrics.count_close(closed.code.0);
                         self.pulse.set(false, None);
                         let status = if closed.will_retry {
                             Status::Connecting
@@ -113,8 +149,7 @@ impl<O: Owner> Connection<O> {
                         self.owner.handle_closed(&closed);
                         self.status.send_replace(status);
                     }
-                    // What others do in the call does not concern a node that only sends; DAVE
-                    // is not offered yet.
+                    // Who speaks does not concern a node that only sends.
                     _ => {}
                 }
             }
@@ -128,7 +163,9 @@ impl<O: Owner> Connection<O> {
                 }
                 return;
             }
-            let due = self.session.deadline().map(|due| self.started + due);
+            let due = [self.session.deadline(), self.desk.deadline()];
+            let due = due.into_iter().flatten().min();
+            let due = due.map(|due| self.started + due);
             tokio::select! {
                 () = self.leave.cancelled() => self.session.handle_leave(),
                 opened = done(&mut opening) => {
@@ -155,7 +192,43 @@ impl<O: Owner> Connection<O> {
                     }
                 }
                 message = next(&mut socket) => self.receive(message, &mut socket),
+                back = self.desk.back() => if back.is_err() {
+                    tracing::error!("end-to-end encryption panicked");
+                    self.owner.handle_protection(EndToEnd::Pending);
+                    self.session.handle_leave();
+                },
                 () = wait(due) => self.session.handle_deadline(self.now()),
+            }
+        }
+    }
+
+    /// Returns the session's next effect, letting the end-to-end side say what it has to.
+    fn next_effect(&mut self) -> Option<Effect> {
+        loop {
+            if let Some(effect) = self.session.poll() {
+                return Some(effect);
+            }
+            self.desk.work(self.now());
+            match self.desk.poll()? {
+                DaveEffect::KeyPackage(package) => self
+                    .session
+                    .handle_dave_binary(Opcode::MlsKeyPackage, &package),
+                DaveEffect::CommitWelcome(commit) => self
+                    .session
+                    .handle_dave_binary(Opcode::MlsCommitWelcome, &commit),
+                DaveEffect::TransitionReady(transition_id) => {
+                    let body = serde_json::json!(Transition { transition_id });
+                    self.session
+                        .handle_dave_text(Opcode::DaveTransitionReady, body);
+                }
+                DaveEffect::InvalidCommitWelcome(transition_id) => {
+                    let body = serde_json::json!(Transition { transition_id });
+                    self.session
+                        .handle_dave_text(Opcode::MlsInvalidCommitWelcome, body);
+                }
+                DaveEffect::Protect(end_to_end) => self.owner.handle_protection(end_to_end),
+                DaveEffect::Restart => self.session.handle_unusable(self.now()),
+                _ => {}
             }
         }
     }
@@ -211,11 +284,7 @@ fn transport(udp: &std::net::UdpSocket, established: &Established) -> io::Result
         .mode
         .parse()
         .map_err(|_| io::Error::new(io::ErrorKind::Unsupported, "unknown encryption"))?;
-    let end_to_end = if established.dave_protocol_version == 0 {
-        EndToEnd::Off
-    } else {
-        EndToEnd::Pending
-    };
+    let end_to_end = EndToEnd::begin(established.dave_protocol_version);
     Ok(Transport::new(
         udp::for_sending(udp)?,
         Sealer::new(mode, &established.key),

@@ -1,8 +1,9 @@
 //! Opens the WebSocket of a voice gateway.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
@@ -23,9 +25,16 @@ pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub struct Dialer {
     tls: Arc<ClientConfig>,
     plaintext_loopback: bool,
+    /// Names that may be looked up at a time: a lookup blocks a thread that others need too.
+    lookups: Arc<Semaphore>,
+    /// Threads that may do the public-key work of end-to-end encryption at a time.
+    pub keywork: Arc<Semaphore>,
     /// How long opening may take.
     pub timeout: Duration,
 }
+
+/// Names that are looked up at a time.
+const LOOKUPS: usize = 16;
 
 /// Why no dialer could be made.
 #[derive(Debug, thiserror::Error)]
@@ -97,17 +106,34 @@ impl Dialer {
         let tls = ClientConfig::builder()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self {
             tls: Arc::new(tls),
             plaintext_loopback,
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            keywork: Arc::new(Semaphore::new(cores)),
             timeout,
         })
     }
 
-    /// Returns the URL of the gateway at `endpoint`.
-    pub fn url(&self, endpoint: &str) -> String {
+    /// Returns the URL of the gateway at `endpoint`, which is a host and perhaps a port; `None`
+    /// if it is something else.
+    pub fn url(&self, endpoint: &str) -> Option<String> {
+        let endpoint = endpoint.trim();
+        let bare = Ipv6Addr::from_str(endpoint).map(|address| format!("[{address}]"));
+        let endpoint = bare.as_deref().unwrap_or(endpoint);
         let plain = self.plaintext_loopback && is_loopback(endpoint);
-        gateway_url(if plain { "ws" } else { "wss" }, endpoint)
+        let url = gateway_url(if plain { "ws" } else { "wss" }, endpoint);
+        let parsed = url::Url::parse(&url).ok()?;
+        let only_host = parsed.host_str().is_some_and(|host| !host.is_empty())
+            && parsed.path() == "/"
+            && parsed.username().is_empty()
+            && parsed.password().is_none()
+            && parsed.query() == Some("v=8")
+            && parsed.fragment().is_none()
+            && parsed.port() != Some(0)
+            && !endpoint.contains(['/', '\\', '?', '#', '@']);
+        only_host.then_some(url)
     }
 
     /// Opens the gateway at `url`, within the time-out.
@@ -129,9 +155,18 @@ impl Dialer {
             (None, "ws") => 80,
             (None, _) => 443,
         };
-        let stream = TcpStream::connect((host, port))
-            .await
-            .map_err(DialError::Connect)?;
+        let stream = match IpAddr::from_str(host) {
+            Ok(address) => TcpStream::connect((address, port)).await,
+            Err(_) => {
+                let addresses = {
+                    let _permit = self.lookups.acquire().await;
+                    tokio::net::lookup_host((host, port)).await
+                };
+                let addresses: Vec<_> = addresses.map_err(DialError::Connect)?.collect();
+                TcpStream::connect(&addresses[..]).await
+            }
+        };
+        let stream = stream.map_err(DialError::Connect)?;
         stream.set_nodelay(true).map_err(DialError::Connect)?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(MAX_FRAME))
@@ -189,7 +224,36 @@ mod tests {
         ] {
             assert_eq!(is_loopback(endpoint), loopback, "{endpoint}");
             let strict = Dialer::new(None, false, Duration::from_secs(1)).expect("a dialer");
-            assert!(strict.url(endpoint).starts_with("wss://"), "{endpoint}");
+            let url = strict.url(endpoint);
+            assert!(
+                url.is_none_or(|url| url.starts_with("wss://")),
+                "{endpoint}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_a_host_and_perhaps_a_port() {
+        let _other_test = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let dialer = Dialer::new(None, false, Duration::from_secs(1)).expect("a dialer");
+        for (endpoint, url) in [
+            ("voice.example", Some("wss://voice.example/?v=8")),
+            (" voice.example:443 ", Some("wss://voice.example:443/?v=8")),
+            ("192.0.2.1:4000", Some("wss://192.0.2.1:4000/?v=8")),
+            ("2001:db8::1", Some("wss://[2001:db8::1]/?v=8")),
+            ("[2001:db8::1]:4000", Some("wss://[2001:db8::1]:4000/?v=8")),
+            ("", None),
+            (":443", None),
+            ("voice.example:0", None),
+            ("voice.example:99999", None),
+            ("voice.example/path", None),
+            ("voice.example?v=4", None),
+            ("voice.example#x", None),
+            ("user@voice.example", None),
+            ("wss://voice.example", None),
+            ("two words", None),
+        ] {
+            assert_eq!(dialer.url(endpoint).as_deref(), url, "{endpoint:?}");
         }
     }
 }

@@ -276,6 +276,14 @@ impl VoiceSession {
         }
     }
 
+    /// Tells the server that we listen to nobody, so that it sends us no sound.
+    pub fn handle_deafened(&mut self) {
+        if self.is_live() {
+            let wants = serde_json::json!({ "any": 0 });
+            self.send(&ClientMessage::MediaSinkWants(wants));
+        }
+    }
+
     /// Sends a DAVE message in JSON; while the session is being resumed, right after that.
     pub fn handle_dave_text(&mut self, op: Opcode, body: Value) {
         let text = ClientMessage::Dave { op, body }.to_json();
@@ -294,6 +302,14 @@ impl VoiceSession {
             (Link::Over, _) => {}
             (_, Media::Agreed { .. }) if self.held.len() < MAX_HELD => self.held.push_back(effect),
             _ => {}
+        }
+    }
+
+    /// Gives the session up and begins another one, as after a lost connection.
+    pub fn handle_unusable(&mut self, now: Duration) {
+        if !matches!(self.link, Link::Over | Link::Waiting { .. }) {
+            self.media = Media::None;
+            self.abandon(Close::UNKNOWN_ERROR, "the session was of no more use", now);
         }
     }
 

@@ -27,10 +27,8 @@ pub(super) struct Member {
 pub(super) enum Joined {
     /// We are in a new epoch; the base secret of our sender keys.
     Epoch([u8; KEY_LEN]),
-    /// It does not concern us.
-    Ignored,
-    /// It creates a group that we are not in yet.
-    Early,
+    /// It is of a group that we are not in (yet).
+    Outside,
     /// We are not in the epoch that the others are in now.
     Failed,
 }
@@ -99,9 +97,8 @@ impl Member {
         }
         if let Some(session) = &mut self.session {
             match session.set_external_sender(&sender) {
-                Ok(()) => {}
-                // It counts for the next group.
-                Err(SetExternalSenderError::AlreadyInGroup) => {}
+                // Of a group that stands, it counts for the next one.
+                Ok(()) | Err(SetExternalSenderError::AlreadyInGroup) => {}
                 Err(_) => return None,
             }
         }
@@ -131,19 +128,18 @@ impl Member {
 
     pub(super) fn commit(&mut self, commit: &[u8]) -> Joined {
         let Some(session) = self.session.as_mut() else {
-            return Joined::Ignored;
+            return Joined::Outside;
         };
         match session.process_commit(commit) {
             Ok(true) => self.entered(),
-            Ok(false) => Joined::Ignored,
-            Err(ProcessCommitError::CommitBeforeWelcome) => Joined::Early,
+            Ok(false) | Err(ProcessCommitError::CommitBeforeWelcome) => Joined::Outside,
             Err(_) => Joined::Failed,
         }
     }
 
     pub(super) fn welcome(&mut self, welcome: &[u8], users: &[u64]) -> Joined {
         let Some(session) = self.session.as_mut() else {
-            return Joined::Ignored;
+            return Joined::Outside;
         };
         match session.process_welcome(welcome, Some(users)) {
             Ok(()) => self.entered(),
