@@ -1,11 +1,20 @@
 //! Changes to the signal.
 
+mod declick;
+mod equalizer;
 mod filters;
+mod karaoke;
+mod plain;
+mod rack;
+mod timescale;
+mod vibrato;
+mod wave;
 
 pub use filters::{
     BANDS, BANDS_HZ, ChannelMix, Distortion, FilterError, FilterSet, Karaoke, LowPass, Rotation,
     Timescale, Tremolo, Vibrato,
 };
+pub use rack::Rack;
 
 use crate::frame::CHANNELS;
 

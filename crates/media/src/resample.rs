@@ -59,6 +59,73 @@ impl Resampler {
         Ok(resampler)
     }
 
+    /// Makes a resampler whose rate may be changed on the way, and may be any.
+    pub(crate) fn varispeed(rate: u32) -> Self {
+        let mut resampler = Self {
+            rate,
+            kernel: (rate != SAMPLE_RATE).then(|| Kernel::shared(rate)),
+            history: [Vec::new(), Vec::new()],
+            place: Place::default(),
+        };
+        resampler.reset();
+        resampler
+    }
+
+    /// Changes the rate from the next output sample on. `past` is what was processed last, for when
+    /// nothing was converted so far. What is held is appended to `out` unchanged if nothing is to
+    /// be converted any more.
+    ///
+    /// Allocates, and computes for up to a millisecond.
+    pub(crate) fn retune(&mut self, rate: u32, past: &[f32], out: &mut Vec<f32>) {
+        if rate == self.rate {
+            return;
+        }
+        let kernel = (rate != SAMPLE_RATE).then(|| Kernel::shared(rate));
+        let half = |kernel: &Kernel| kernel.taps() / 2 - 1;
+        // Where the next output sample lies, after all that is past.
+        let mut centre = match self.kernel.as_deref() {
+            Some(kernel) => (self.place.at + half(kernel)).min(self.history[0].len()),
+            None => {
+                for (side, channel) in self.history.iter_mut().enumerate() {
+                    channel.clear();
+                    channel.extend(past.iter().skip(side).step_by(CHANNELS));
+                }
+                self.history[0].len()
+            }
+        };
+        match kernel.as_deref().map(half) {
+            Some(wanted) => {
+                for channel in &mut self.history {
+                    let missing = wanted.saturating_sub(centre);
+                    channel.resize(channel.len() + missing, 0.0);
+                    channel.rotate_right(missing);
+                }
+                centre = centre.max(wanted);
+                for channel in &mut self.history {
+                    channel.drain(..centre - wanted);
+                }
+            }
+            None => {
+                let [left, right] = &mut self.history;
+                let rest = left[centre..].iter().zip(&right[centre..]);
+                out.extend(rest.flat_map(|(left, right)| [*left, *right]));
+                left.clear();
+                right.clear();
+            }
+        }
+        (self.rate, self.kernel, self.place) = (rate, kernel, Place::default());
+    }
+
+    /// Returns how many samples of input were not heard yet.
+    pub(crate) fn pending(&self) -> f64 {
+        let past = self
+            .kernel
+            .as_ref()
+            .map_or(0, |kernel| kernel.taps() / 2 - 1);
+        let centre = self.place.at + past;
+        self.history[0].len() as f64 - centre as f64 - self.place.fraction()
+    }
+
     /// Returns the input's rate.
     pub fn rate(&self) -> u32 {
         self.rate

@@ -35,10 +35,17 @@ impl Kernel {
         } else {
             INTERPOLATED
         };
+        let exactly = exact <= MAX_EXACT;
         // Going down, the filter has to cut below half of the new rate: it gets longer.
         let ratio = f64::from(SAMPLE_RATE.min(rate)) / f64::from(rate);
         let taps = ((TAPS as f64 / ratio).ceil() as usize).next_multiple_of(8);
         let half = taps as f64 / 2.0;
+        // A longer filter is a smoother one: it needs fewer phases to be interpolated well.
+        let phases = if exactly {
+            phases
+        } else {
+            (f64::from(phases) * ratio).ceil() as u32
+        };
         let mut coefficients = Vec::with_capacity((phases as usize + 1) * taps);
         for phase in 0..=phases {
             let shift = f64::from(phase) / f64::from(phases);
@@ -46,7 +53,7 @@ impl Kernel {
             for tap in 0..taps {
                 // Distance between the input sample and the place, in input samples.
                 let distance = tap as f64 - (half - 1.0) - shift;
-                let value = ratio * sinc(distance * ratio) * kaiser(distance / half);
+                let value = ratio * sinc(distance * ratio) * window(distance / half);
                 coefficients.push(value as f32);
             }
             // Every phase has to let a constant through unchanged.
@@ -129,6 +136,13 @@ pub(super) struct Place {
     fraction: u32,
 }
 
+impl Place {
+    /// Returns the part between input samples, 0.0..1.0.
+    pub(super) fn fraction(self) -> f64 {
+        f64::from(self.fraction) / f64::from(SAMPLE_RATE)
+    }
+}
+
 /// Multiplies both channels with the coefficients and sums up. All lengths are equal, and
 /// multiples of eight.
 fn sum_of_products(coefficients: &[f32], left: &[f32], right: &[f32]) -> [f32; CHANNELS] {
@@ -186,6 +200,19 @@ fn sinc(x: f64) -> f64 {
     }
 }
 
+/// Kaiser's window from a table, exact to 10⁻⁷; `x` is −1.0..=1.0.
+fn window(x: f64) -> f64 {
+    static TABLE: OnceLock<Vec<f64>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        (0..=STEPS + 1)
+            .map(|step| kaiser(f64::from(step) / f64::from(STEPS)))
+            .collect()
+    });
+    let place = x.abs().min(1.0) * f64::from(STEPS);
+    let (index, between) = (place as usize, place.fract());
+    table[index] + (table[index + 1] - table[index]) * between
+}
+
 /// Kaiser's window; `x` is −1.0..=1.0.
 fn kaiser(x: f64) -> f64 {
     bessel(BETA * (1.0 - x * x).max(0.0).sqrt()) / bessel(BETA)
@@ -216,6 +243,9 @@ const MAX_EXACT: u32 = 640;
 
 /// Phases that are interpolated between.
 const INTERPOLATED: u32 = 512;
+
+/// Steps of the window's table.
+const STEPS: u32 = 4096;
 
 /// Stop-band attenuation of about 90 dB.
 const BETA: f64 = 8.6;

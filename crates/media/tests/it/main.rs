@@ -3,6 +3,8 @@
 mod allocation;
 mod decoding;
 mod demuxing;
+mod filters;
 mod hostile;
 mod pipeline;
 mod signal;
+mod timescale;
