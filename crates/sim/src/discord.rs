@@ -40,7 +40,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::{clock::Clock, faults::FaultBox, rest::Rates, world::World};
-use crate::voice::{VoiceServer, VoiceStartError};
+use crate::voice::{VoiceOptions, VoiceServer, VoiceStartError};
 
 pub use self::{
     event::{Message, WorldEvent},
@@ -124,7 +124,11 @@ impl Discord {
         let address = listener
             .local_addr()
             .map_err(|source| StartError::Bind { port, source })?;
-        let voice = VoiceServer::start(options.voice)
+        let voice = VoiceOptions {
+            require_dave: options.require_dave || options.voice.require_dave,
+            ..options.voice
+        };
+        let voice = VoiceServer::start(voice)
             .await
             .map_err(StartError::Voice)?;
         let clock = Clock::default();

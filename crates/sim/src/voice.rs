@@ -3,6 +3,7 @@
 //! The Discord half opens a session for every bot that joins a channel and hands the ticket
 //! to it in VOICE_SERVER_UPDATE; whoever shows the ticket may speak, and is heard.
 
+mod calls;
 pub mod dave;
 mod ear;
 mod gateway;
@@ -64,7 +65,13 @@ pub struct VoiceOptions {
     /// How long a broken connection may be resumed.
     pub resume_window: Duration,
     /// Whether clients that offer no DAVE are closed with 4017, as Discord does.
+    ///
+    /// Calls are then encrypted between their members, as with `offer_dave`. Stages are exempt.
     pub require_dave: bool,
+    /// Whether calls are encrypted between their members (DAVE) while all of them can.
+    ///
+    /// A call with only one member has no key; [`VoiceServer::participant_joined`] brings more.
+    pub offer_dave: bool,
     /// Encryption modes offered in Ready, best first.
     pub modes: Vec<String>,
     /// Frames kept per guild for [`Listener::recent`].
@@ -83,6 +90,7 @@ impl Default for VoiceOptions {
             heartbeat_interval: Duration::from_millis(13_750),
             resume_window: Duration::from_mins(1),
             require_dave: false,
+            offer_dave: false,
             modes: vec![
                 "aead_aes256_gcm_rtpsize".to_owned(),
                 "aead_xchacha20_poly1305_rtpsize".to_owned(),
@@ -217,8 +225,32 @@ impl VoiceServer {
     }
 
     /// Says that another user is in the channel now: sessions there are told (op 11, 18, 20).
+    ///
+    /// It takes part in the call's encryption, and listeners hear what it can decrypt.
     pub fn participant_joined(&self, channel_id: u64, user_id: u64) {
-        self.shared.registry.participant_joined(channel_id, user_id);
+        let registry = &self.shared.registry;
+        registry.participant_joined(channel_id, user_id, dave::VERSION);
+    }
+
+    /// Says that a user who cannot encrypt is in the channel now, so that nobody does.
+    pub fn participant_without_dave_joined(&self, channel_id: u64, user_id: u64) {
+        let registry = &self.shared.registry;
+        registry.participant_joined(channel_id, user_id, 0);
+    }
+
+    /// Exempts a channel, as a stage is, from DAVE. Has to come before anybody is there.
+    pub fn exempt_from_dave(&self, channel_id: u64) {
+        self.shared.registry.calls.exempt(channel_id);
+    }
+
+    /// Returns how the encryption of a channel's call stands, if there is a call.
+    pub fn dave(&self, channel_id: u64) -> Option<dave::CallState> {
+        self.shared.registry.call_state(channel_id)
+    }
+
+    /// Lets something go wrong with the messages of a channel's encryption.
+    pub fn disturb_dave(&self, channel_id: u64, fault: dave::Fault) {
+        self.shared.registry.disturb_call(channel_id, fault);
     }
 
     /// Says that another user has left the channel: sessions there are told (op 13).

@@ -29,6 +29,8 @@ pub struct Options {
     pub privileged_intents: u64,
     /// What is limited, and how.
     pub limits: Limits,
+    /// Whether calls demand end-to-end encryption (DAVE), stages aside, as on Discord.
+    pub require_dave: bool,
     /// The voice half; its `ca_file` is where the CA certificate is written.
     pub voice: VoiceOptions,
     /// More routes on the same port, such as a page that shows the world.
@@ -46,6 +48,7 @@ impl fmt::Debug for Options {
             .field("human", &self.human)
             .field("privileged_intents", &self.privileged_intents)
             .field("limits", &self.limits)
+            .field("require_dave", &self.require_dave)
             .field("voice", &self.voice)
             .field("extra", &self.extra)
             .finish()
@@ -63,6 +66,7 @@ impl Default for Options {
             human: None,
             privileged_intents: 0,
             limits: Limits::default(),
+            require_dave: false,
             voice: VoiceOptions::default(),
             extra: ExtraRoutes::default(),
         }

@@ -88,9 +88,19 @@ impl Ear {
         self.address = Some(from);
     }
 
+    /// Returns the address that packets come from, once it is known.
+    pub(super) const fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
     /// Notes what the client says about speaking.
     pub(super) fn announced(&mut self, speaking: bool) {
         self.announced = speaking;
+    }
+
+    /// Whether the client has said that it speaks.
+    pub(super) const fn is_announced(&self) -> bool {
+        self.announced
     }
 
     /// Judges a packet. Returns its frame if it can be heard.

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::broadcast;
 
-/// One decrypted Opus frame.
+/// One decrypted Opus frame: what a listener in the call hears.
 #[derive(Debug, Clone)]
 pub struct HeardFrame {
     /// Who spoke.
@@ -42,6 +42,16 @@ pub struct HeardStats {
     pub silence: u64,
     /// Packets that carried Opus without encryption; never in `heard`.
     pub plaintext: u64,
+    /// Frames among `heard` that their sender had encrypted for the members of the call (DAVE).
+    pub encrypted: u64,
+    /// Frames that members of the call should have been able to decrypt (DAVE), and could not;
+    /// never in `heard`.
+    pub undecryptable: u64,
+    /// Frames encrypted for the members of a call without a simulated one; never in `heard`.
+    pub unheard: u64,
+    /// Frames that were not encrypted for the members of the call (DAVE) although they had to
+    /// be, silence aside; never in `heard`.
+    pub plaintext_frames: u64,
     /// Packets that could not be decrypted, or were no RTP.
     pub garbage: u64,
     /// Packets whose nonce or sequence number was used before.
@@ -67,6 +77,10 @@ impl Add for HeardStats {
             max_lateness: self.max_lateness.max(other.max_lateness),
             silence: self.silence + other.silence,
             plaintext: self.plaintext + other.plaintext,
+            encrypted: self.encrypted + other.encrypted,
+            undecryptable: self.undecryptable + other.undecryptable,
+            unheard: self.unheard + other.unheard,
+            plaintext_frames: self.plaintext_frames + other.plaintext_frames,
             garbage: self.garbage + other.garbage,
             replayed: self.replayed + other.replayed,
             strangers: self.strangers + other.strangers,

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{
     HeardStats, Listener, SessionSpec, VoiceOptions,
+    calls::Calls,
     heard::Room,
     session::{Order, Session},
 };
@@ -20,6 +21,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Registry {
     pub(super) options: VoiceOptions,
+    pub(super) calls: Calls,
     state: Mutex<State>,
 }
 
@@ -27,6 +29,7 @@ pub(super) struct Registry {
 struct State {
     sessions: HashMap<(u64, u64), Arc<Session>>,
     by_ssrc: HashMap<u32, Arc<Session>>,
+    by_channel: HashMap<u64, Vec<Arc<Session>>>,
     rooms: HashMap<u64, Arc<Room>>,
     /// Who else is in a channel, as the Discord half says.
     others: HashMap<u64, BTreeSet<u64>>,
@@ -36,6 +39,7 @@ struct State {
 impl Registry {
     pub(super) fn new(options: VoiceOptions) -> Self {
         Self {
+            calls: Calls::new(options.offer_dave || options.require_dave),
             options,
             state: Mutex::default(),
         }
@@ -46,7 +50,7 @@ impl Registry {
     }
 
     /// Opens a session and returns its token.
-    pub(super) fn open(&self, spec: SessionSpec) -> String {
+    pub(super) fn open(self: &Arc<Self>, spec: SessionSpec) -> String {
         let token = format!("{:016x}", rand::rng().random::<u64>());
         let key = (spec.guild_id, spec.user_id);
         let mut state = self.state();
@@ -54,8 +58,11 @@ impl Registry {
         let session = Arc::new(Session::new(spec, token.clone(), ssrc));
         let before = state.sessions.insert(key, Arc::clone(&session));
         if let Some(before) = &before {
-            state.by_ssrc.remove(&before.ssrc);
+            state.forget(before);
         }
+        let channel = session.spec.channel_id;
+        let there = state.by_channel.entry(channel).or_default();
+        there.push(Arc::clone(&session));
         state.by_ssrc.insert(ssrc, session);
         drop(state);
         if let Some(before) = before {
@@ -64,11 +71,11 @@ impl Registry {
         token
     }
 
-    pub(super) fn close(&self, guild_id: u64, user_id: u64) {
+    pub(super) fn close(self: &Arc<Self>, guild_id: u64, user_id: u64) {
         let mut state = self.state();
         let session = state.sessions.remove(&(guild_id, user_id));
         if let Some(session) = &session {
-            state.by_ssrc.remove(&session.ssrc);
+            state.forget(session);
         }
         drop(state);
         if let Some(session) = session {
@@ -76,9 +83,10 @@ impl Registry {
         }
     }
 
-    fn farewell(&self, session: &Session, close: Close) {
+    fn farewell(self: &Arc<Self>, session: &Session, close: Close) {
         let was_present = session.is_present();
         session.end(close);
+        self.leave_call(session.spec.channel_id, session.spec.user_id);
         if was_present {
             let gone = ServerMessage::ClientDisconnect(ClientDisconnect {
                 user_id: Snowflake::new(session.spec.user_id),
@@ -151,20 +159,18 @@ impl Registry {
     /// Forgets everything, so that listeners come to their end.
     pub(super) fn clear(&self) {
         *self.state() = State::default();
+        self.calls.clear();
     }
 
     pub(super) fn stats(&self, guild_id: u64) -> HeardStats {
-        self.state()
-            .rooms
-            .get(&guild_id)
-            .map_or_else(HeardStats::default, |room| room.stats())
+        let room = self.state().rooms.get(&guild_id).cloned();
+        room.map_or_else(HeardStats::default, |room| room.stats())
     }
 
     pub(super) fn total_stats(&self) -> HeardStats {
-        let state = self.state();
-        state
-            .rooms
-            .values()
+        let rooms: Vec<_> = self.state().rooms.values().cloned().collect();
+        rooms
+            .iter()
             .fold(HeardStats::default(), |sum, room| sum + room.stats())
     }
 
@@ -173,7 +179,12 @@ impl Registry {
         session.is_some_and(|session| session.is_connected())
     }
 
-    pub(super) fn participant_joined(&self, channel_id: u64, user_id: u64) {
+    pub(super) fn participant_joined(
+        self: &Arc<Self>,
+        channel_id: u64,
+        user_id: u64,
+        max_version: u16,
+    ) {
         if self
             .state()
             .others
@@ -182,10 +193,11 @@ impl Registry {
             .insert(user_id)
         {
             self.introduce(channel_id, user_id);
+            self.attend_call(channel_id, user_id, max_version);
         }
     }
 
-    pub(super) fn participant_left(&self, channel_id: u64, user_id: u64) {
+    pub(super) fn participant_left(self: &Arc<Self>, channel_id: u64, user_id: u64) {
         let mut state = self.state();
         let Some(others) = state.others.get_mut(&channel_id) else {
             return;
@@ -196,6 +208,7 @@ impl Registry {
         }
         drop(state);
         if was_there {
+            self.leave_call(channel_id, user_id);
             let user_id = Snowflake::new(user_id);
             let gone = ServerMessage::ClientDisconnect(ClientDisconnect { user_id });
             self.tell_others(channel_id, user_id.value(), &gone);
@@ -213,6 +226,11 @@ impl Registry {
         if !present.is_empty() {
             for message in introduction(&present) {
                 session.send_numbered(&message);
+            }
+        }
+        for other in self.others_in(channel_id, user_id) {
+            if let Some(speaking) = other.speaking() {
+                session.send_numbered(&ServerMessage::Speaking(speaking));
             }
         }
         self.introduce(channel_id, user_id);
@@ -237,25 +255,46 @@ impl Registry {
         present.into_iter().collect()
     }
 
+    /// Returns a user's session in a channel.
+    pub(super) fn in_channel(&self, channel_id: u64, user_id: u64) -> Option<Arc<Session>> {
+        let state = self.state();
+        let there = state.by_channel.get(&channel_id)?;
+        there
+            .iter()
+            .find(|session| session.spec.user_id == user_id)
+            .cloned()
+    }
+
+    /// Returns the sessions of a channel but the user's own.
+    pub(super) fn others_in(&self, channel_id: u64, user_id: u64) -> Vec<Arc<Session>> {
+        let state = self.state();
+        let there = state.by_channel.get(&channel_id).into_iter().flatten();
+        there
+            .filter(|session| session.spec.user_id != user_id)
+            .cloned()
+            .collect()
+    }
+
     /// Sends a numbered message to all sessions of a channel but the user's own.
     pub(super) fn tell_others(&self, channel_id: u64, user_id: u64, message: &ServerMessage) {
-        let sessions: Vec<_> = {
-            let state = self.state();
-            let sessions = state.sessions.values();
-            sessions
-                .filter(|session| {
-                    session.spec.channel_id == channel_id && session.spec.user_id != user_id
-                })
-                .cloned()
-                .collect()
-        };
-        for session in sessions {
+        for session in self.others_in(channel_id, user_id) {
             session.send_numbered(message);
         }
     }
 }
 
 impl State {
+    fn forget(&mut self, session: &Arc<Session>) {
+        self.by_ssrc.remove(&session.ssrc);
+        let channel_id = session.spec.channel_id;
+        if let Some(there) = self.by_channel.get_mut(&channel_id) {
+            there.retain(|other| other.ssrc != session.ssrc);
+            if there.is_empty() {
+                self.by_channel.remove(&channel_id);
+            }
+        }
+    }
+
     fn free_ssrc(&self) -> u32 {
         loop {
             let ssrc = rand::rng().random_range(1..=u32::MAX);

@@ -2,13 +2,13 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
-use backline_media::voice::discovery;
+use backline_media::voice::{RtpHeader, discovery};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::{ear::Packet, registry::Registry};
+use super::{HeardFrame, ear::Packet, registry::Registry, session::Session};
 
 /// Binds the socket with room for bursts of many sessions.
 pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
@@ -86,9 +86,39 @@ fn handle(
         tolerance: registry.options.late_tolerance,
     };
     let user_id = session.spec.user_id;
-    registry
-        .room(session.spec.guild_id)
-        .hear(|stats| session.ear().hear(packet, user_id, stats, scratch));
+    let mut relayed = None;
+    registry.room(session.spec.guild_id).hear(|stats| {
+        let frame = session.ear().hear(packet, user_id, stats, scratch)?;
+        relayed = Some(frame.clone());
+        registry.unseal(session.spec.channel_id, frame, stats)
+    });
+    if let Some(frame) = relayed {
+        relay(socket, registry, &session, &frame, scratch);
+    }
+}
+
+/// Sends a frame, as its sender made it, to everybody else in the channel.
+fn relay(
+    socket: &UdpSocket,
+    registry: &Registry,
+    session: &Session,
+    frame: &HeardFrame,
+    packet: &mut Vec<u8>,
+) {
+    let header = RtpHeader {
+        sequence: frame.sequence,
+        timestamp: frame.timestamp,
+        ssrc: frame.ssrc,
+    };
+    for other in registry.others_in(session.spec.channel_id, session.spec.user_id) {
+        let address = other.ear().address();
+        if let Some(address) = address
+            && other.relay(&header, &frame.opus, packet)
+        {
+            // Whoever is too slow misses packets, as on a network.
+            let _ = socket.try_send_to(packet, address);
+        }
+    }
 }
 
 const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     World,
+    channel::ChannelKind,
     dispatch::{Audience, GUILD_VOICE_STATES},
 };
 use crate::discord::{
@@ -61,10 +62,11 @@ impl World {
         };
         let before = guild.voice.get(&user).cloned();
         let mut json = if let Some(wish) = &wish {
-            let stage = guild
+            let kind = guild
                 .channels
                 .get(&wish.channel)
-                .is_some_and(|channel| channel.kind == super::channel::ChannelKind::Stage);
+                .map(|channel| channel.kind);
+            let stage = kind == Some(ChannelKind::Stage);
             let state = VoiceState {
                 user,
                 channel: wish.channel,
@@ -111,6 +113,12 @@ impl World {
         self.touch();
     }
 
+    fn is_stage(&self, guild: GuildId, channel: ChannelId) -> bool {
+        let guild = self.guilds.get(&guild);
+        let channel = guild.and_then(|guild| guild.channels.get(&channel));
+        channel.is_some_and(|channel| channel.kind == ChannelKind::Stage)
+    }
+
     /// Moves or disconnects a user, as a moderator does; a bot that is moved gets a new server.
     pub(crate) fn move_voice(&mut self, guild: GuildId, user: UserId, wish: Option<VoiceWish>) {
         let stays = wish.is_some();
@@ -129,6 +137,11 @@ impl World {
         after: Option<ChannelId>,
     ) {
         let Some(voice) = &self.voice else { return };
+        if let Some(channel) = after
+            && self.is_stage(guild, channel)
+        {
+            voice.exempt_from_dave(channel.get());
+        }
         let is_bot = self.users.get(&user).is_some_and(|user| user.bot);
         if is_bot {
             if after.is_none() {

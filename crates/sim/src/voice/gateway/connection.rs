@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use backline_media::voice::Sealer;
 use backline_proto::voice::{
     Close, Hello, Identify, Opcode, Ready, Resume, SelectProtocol, ServerMessage,
     SessionDescription, Snowflake, Speaking, binary,
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -26,6 +27,7 @@ use tracing::debug;
 
 use super::Context;
 use crate::voice::{
+    dave,
     ear::Key,
     session::{Order, Session},
 };
@@ -37,6 +39,8 @@ pub(super) struct Connection<S> {
     id: u64,
     version: u8,
     session: Option<Arc<Session>>,
+    /// Highest version of DAVE that the client offers.
+    max_dave: u16,
     orders: mpsc::UnboundedReceiver<Order>,
     order_sender: mpsc::UnboundedSender<Order>,
     heartbeat_due: Instant,
@@ -65,6 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             id,
             version,
             session: None,
+            max_dave: 0,
             orders,
             order_sender,
             heartbeat_due,
@@ -78,7 +83,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Some(session) = &self.session {
             // Who says goodbye does not come back to the same session.
             let goodbye = matches!(end, End::Gone(Some(1000 | 1001)));
-            session.detach(self.id, !goodbye);
+            if session.detach(self.id, !goodbye) {
+                self.lost(session, goodbye);
+            }
         }
         match end {
             End::Close(close) => {
@@ -88,6 +95,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             End::Gone(code) => debug!(code, "voice client left"),
             End::Dropped => {}
         }
+    }
+
+    /// Takes a client out of its call that does not come back.
+    fn lost(&self, session: &Arc<Session>, goodbye: bool) {
+        let registry = &self.context.registry;
+        let spec = &session.spec;
+        if goodbye {
+            registry.leave_call(spec.channel_id, spec.user_id);
+            return;
+        }
+        let window = registry.options.resume_window;
+        let (registry, session) = (Arc::downgrade(registry), Arc::clone(session));
+        tokio::spawn(async move {
+            sleep(window).await;
+            if let Some(registry) = registry.upgrade()
+                && session.is_lost_for(window)
+            {
+                registry.leave_call(session.spec.channel_id, session.spec.user_id);
+            }
+        });
     }
 
     async fn talk(&mut self) -> End {
@@ -113,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     async fn obey(&mut self, order: Order) -> Result<(), End> {
         match order {
-            Order::Send(text) => self.send_text(text).await,
+            Order::Send(message) => self.send_message(message).await,
             Order::Close(close) => Err(End::Close(close)),
             Order::Drop => Err(End::Dropped),
         }
@@ -162,15 +189,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 })
                 .await
             }
-            (_, VIDEO)
-            | (
-                Some(
-                    Opcode::MediaSinkWants
-                    | Opcode::DaveTransitionReady
-                    | Opcode::MlsInvalidCommitWelcome,
-                ),
-                _,
-            ) => Ok(()),
+            (_, VIDEO) | (Some(Opcode::MediaSinkWants), _) => Ok(()),
+            (Some(op @ (Opcode::DaveTransitionReady | Opcode::MlsInvalidCommitWelcome)), _) => {
+                let body = frame.body()?;
+                self.context
+                    .registry
+                    .handle_dave(&session, &dave::Frame::Text { op, body });
+                Ok(())
+            }
             // What only a server says.
             _ => Err(Close::UNKNOWN_OPCODE.into()),
         }
@@ -181,14 +207,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Err(Close::RATE_LIMITED.into());
         }
         let frame = binary::ClientFrame::parse(bytes).map_err(|error| error.close())?;
-        if self.session.is_none() {
-            return Err(Close::NOT_AUTHENTICATED.into());
+        let session = self.session.as_ref().ok_or(Close::NOT_AUTHENTICATED)?;
+        let op = frame.op;
+        if !matches!(op, Opcode::MlsKeyPackage | Opcode::MlsCommitWelcome) {
+            return Err(Close::UNKNOWN_OPCODE.into());
         }
-        // DAVE is not in force (version 0 was announced), so these have no effect yet.
-        match frame.op {
-            Opcode::MlsKeyPackage | Opcode::MlsCommitWelcome => Ok(()),
-            _ => Err(Close::UNKNOWN_OPCODE.into()),
-        }
+        let payload = frame.payload.to_vec();
+        let registry = &self.context.registry;
+        registry.handle_dave(session, &dave::Frame::Binary { op, payload });
+        Ok(())
     }
 
     /// Answers in the form of the question: a bare number up to version 7, `t` since.
@@ -216,7 +243,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let options = &self.context.registry.options;
         let session = self.context.registry.identify(identify)?;
-        if options.require_dave && identify.max_dave_protocol_version == 0 {
+        // Its messages are numbered since version 8 only.
+        self.max_dave = match self.version {
+            8.. => identify.max_dave_protocol_version,
+            _ => 0,
+        };
+        if options.require_dave
+            && self.max_dave == 0
+            && !self
+                .context
+                .registry
+                .calls
+                .is_exempt(session.spec.channel_id)
+        {
             return Err(Close::DAVE_REQUIRED.into());
         }
         let ready = ServerMessage::Ready(Ready {
@@ -257,8 +296,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         )?;
         self.session = Some(session);
         self.send(&ServerMessage::Resumed).await?;
-        for text in missed {
-            self.send_text(text).await?;
+        for message in missed {
+            self.send_message(message).await?;
         }
         Ok(())
     }
@@ -275,16 +314,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let secret_key = rand::rng().random::<[u8; 32]>();
         let key = Key::new(&mode, &secret_key).filter(|_| offered);
         let key = key.ok_or(Close::UNKNOWN_ENCRYPTION_MODE)?;
+        if let Ok(mode) = mode.parse() {
+            session.listens_with(Sealer::new(mode, &secret_key));
+        }
         session.ear().learn(key);
         session.described();
-        let description = SessionDescription {
-            mode,
-            secret_key,
-            dave_protocol_version: 0,
-            audio_codec: Some("opus".to_owned()),
-            media_session_id: Some(format!("{:032x}", rand::rng().random::<u128>())),
-        };
-        session.send_numbered(&ServerMessage::SessionDescription(description));
+        let registry = &self.context.registry;
+        registry.join_call(session, self.max_dave, |version| {
+            let description = SessionDescription {
+                mode,
+                secret_key,
+                dave_protocol_version: version,
+                audio_codec: Some("opus".to_owned()),
+                media_session_id: Some(format!("{:032x}", rand::rng().random::<u128>())),
+            };
+            session.send_numbered(&ServerMessage::SessionDescription(description));
+        });
         Ok(())
     }
 
@@ -310,7 +355,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn send_text(&mut self, text: String) -> Result<(), End> {
-        match timeout(SEND_TIMEOUT, self.socket.send(Message::text(text))).await {
+        self.send_message(Message::text(text)).await
+    }
+
+    async fn send_message(&mut self, message: Message) -> Result<(), End> {
+        match timeout(SEND_TIMEOUT, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(End::Gone(None)),
         }

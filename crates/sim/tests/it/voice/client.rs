@@ -171,6 +171,22 @@ impl Speaker {
         guild_id: u64,
         user_id: u64,
     ) -> Self {
+        let (speaker, version) = Self::connect_dave(ticket, mode, guild_id, user_id).await;
+        assert_eq!(version, 0, "this client speaks no DAVE");
+        // The heartbeat is answered after Speaking has been understood.
+        let mut speaker = speaker;
+        speaker.client.say(3, json!({ "t": 1, "seq_ack": 0 })).await;
+        speaker.client.expect(6).await;
+        speaker
+    }
+
+    /// Also returns the version of DAVE that the session is described with.
+    pub(crate) async fn connect_dave(
+        ticket: &Ticket,
+        mode: Mode,
+        guild_id: u64,
+        user_id: u64,
+    ) -> (Self, u16) {
         let mut client = Client::connect(ticket).await;
         client.identify_as(ticket, guild_id, user_id).await;
         let ready = client.expect(2).await;
@@ -196,7 +212,7 @@ impl Speaker {
         let own = discovery::parse_answer(&answer[..length], ssrc).expect("it is an answer");
         assert_eq!(own, udp.local_addr().expect("the socket is bound"));
 
-        let sealer = select(&mut client, mode, own).await;
+        let (sealer, version) = select_dave(&mut client, mode, own).await;
         client
             .say(5, json!({ "speaking": 1, "delay": 0, "ssrc": ssrc }))
             .await;
@@ -205,16 +221,13 @@ impl Speaker {
             timestamp: u32::MAX - 960,
             ssrc,
         };
-        let mut speaker = Self {
+        let speaker = Self {
             client,
             udp,
             sealer,
             header,
         };
-        // The heartbeat is answered after Speaking has been understood.
-        speaker.client.say(3, json!({ "t": 1, "seq_ack": 0 })).await;
-        speaker.client.expect(6).await;
-        speaker
+        (speaker, version)
     }
 
     pub(crate) fn seal(&mut self, opus: &[u8]) -> Vec<u8> {
@@ -238,14 +251,21 @@ impl Speaker {
 
 /// Selects a mode and returns a sealer with the key that came back.
 pub(crate) async fn select(client: &mut Client, mode: Mode, own: SocketAddr) -> Sealer {
+    let (sealer, version) = select_dave(client, mode, own).await;
+    assert_eq!(version, 0);
+    sealer
+}
+
+async fn select_dave(client: &mut Client, mode: Mode, own: SocketAddr) -> (Sealer, u16) {
     let data = json!({ "address": own.ip().to_string(), "port": own.port(), "mode": mode.name() });
     client
         .say(1, json!({ "protocol": "udp", "data": data }))
         .await;
     let description = client.expect(4).await;
     assert_eq!(description["d"]["mode"], mode.name());
-    assert_eq!(description["d"]["dave_protocol_version"], 0);
+    let version = description["d"]["dave_protocol_version"].as_u64();
     let key: [u8; 32] =
         serde_json::from_value(description["d"]["secret_key"].clone()).expect("a key has 32 bytes");
-    Sealer::new(mode, &key)
+    let version = version.expect("a description names a version");
+    (Sealer::new(mode, &key), version as u16)
 }
