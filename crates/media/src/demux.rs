@@ -8,6 +8,7 @@ pub mod mpegts;
 pub mod ogg;
 mod opus_head;
 mod seek;
+pub mod segment;
 mod tags;
 pub mod webm;
 mod window;
