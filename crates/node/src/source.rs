@@ -5,15 +5,20 @@
 //! the next. The order is that of the reference server: sources with links and prefixes of their
 //! own first, then files, then any link on the web.
 
+pub mod api;
 pub mod describe;
 pub mod failure;
 pub mod format;
 pub mod http;
 pub mod local;
+pub mod mirror;
 pub mod piped;
 pub mod probe;
+pub mod program;
 pub mod reader;
+pub mod speech;
 pub mod threads;
+pub mod ytdlp;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,7 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backline_media::opus::EncoderOptions;
-use backline_proto::lavalink::{Exception, LoadResult, Severity, Track};
+use backline_proto::lavalink::{Exception, LoadResult, Plugin, Severity, Track};
 use backline_runtime::config;
 use backline_runtime::metrics::node::{
     LoadLabels, LoadResult as Counted, LoadSource, NodeMetrics, OpenLabels, OpenResult,
@@ -34,7 +39,13 @@ use http::Http;
 use http::loader::HttpSource;
 use local::Local;
 use local::loader::LocalSource;
+use mirror::apple_music::AppleMusic;
+use mirror::deezer::Deezer;
+use mirror::spotify::Spotify;
+use mirror::{Catalogue, Mirrored};
+use speech::Speech;
 use threads::Threads;
+use ytdlp::Ytdlp;
 
 /// One place where tracks come from.
 pub trait Source: fmt::Debug + Send + Sync + 'static {
@@ -43,6 +54,16 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the `sourceName`s of its tracks; it opens what carries one of them.
     fn names(&self) -> &'static [&'static str];
+
+    /// Returns the plugin that clients look for to see whether the source is there.
+    fn plugin(&self) -> Option<Plugin> {
+        None
+    }
+
+    /// Returns the catalogue behind it, if it only knows tracks.
+    fn catalogue(&self) -> Option<&dyn Catalogue> {
+        None
+    }
 
     /// Returns what an identifier leads to, if it is one of this source.
     fn load<'a>(&'a self, sources: &'a Sources, identifier: &'a str) -> BoxFuture<'a, Loaded>;
@@ -105,6 +126,17 @@ pub struct Sources {
     list: Vec<Arc<dyn Source>>,
     /// Opens streams on the web for other sources, also where links of clients are not opened.
     web: HttpSource,
+    /// Catalogues whose keys can be changed.
+    keyed: Keyed,
+}
+
+/// Catalogues whose keys can be changed while the node runs.
+#[derive(Debug, Clone, Default)]
+pub struct Keyed {
+    /// Spotify, if it is on.
+    pub spotify: Option<Arc<Spotify>>,
+    /// Apple Music, if it is on.
+    pub apple_music: Option<Arc<AppleMusic>>,
 }
 
 /// Why the sources could not be set up.
@@ -114,6 +146,9 @@ pub enum SourcesError {
     /// The HTTP client.
     #[error("setting up the HTTP client")]
     Http(#[source] reqwest::Error),
+    /// The proxy of yt-dlp.
+    #[error("setting up the proxy of yt-dlp")]
+    Proxy(#[source] std::io::Error),
     /// The folder of local files.
     #[error("opening the folder of local files `{root}`")]
     Root {
@@ -133,7 +168,8 @@ const MAX_IDENTIFIER: usize = 8 * 1024;
 const MOVES: usize = 5;
 
 impl Sources {
-    /// Sets up what the configuration enables.
+    /// Sets up what the configuration enables. Has to be called within the async runtime if
+    /// yt-dlp is on.
     ///
     /// # Errors
     /// See [`SourcesError`].
@@ -153,7 +189,40 @@ impl Sources {
         };
         let http = Http::new(&config.http, metrics).map_err(SourcesError::Http)?;
         let web = HttpSource::new(http, shared.clone());
+        let client = api::client().map_err(SourcesError::Http)?;
         let mut list: Vec<Arc<dyn Source>> = Vec::new();
+        let ytdlp = config.ytdlp.enabled.then(|| Ytdlp::start(config, &client));
+        let ytdlp = ytdlp.transpose().map_err(SourcesError::Proxy)?;
+        if let Some(ytdlp) = &ytdlp {
+            list.push(Arc::new(ytdlp.clone()));
+        }
+        let mirror = &config.mirror;
+        let keyed = Keyed {
+            spotify: mirror
+                .spotify
+                .enabled
+                .then(|| Arc::new(Spotify::new(mirror, &client))),
+            apple_music: mirror
+                .apple_music
+                .enabled
+                .then(|| Arc::new(AppleMusic::new(mirror, &client))),
+        };
+        if let Some(spotify) = &keyed.spotify {
+            let spotify = Arc::clone(spotify);
+            list.push(Arc::new(Mirrored::new(spotify, mirror)));
+        }
+        if mirror.deezer.enabled {
+            let deezer = Arc::new(Deezer::new(mirror, &client));
+            list.push(Arc::new(Mirrored::new(deezer, mirror)));
+        }
+        if let Some(apple_music) = &keyed.apple_music {
+            let apple_music = Arc::clone(apple_music);
+            list.push(Arc::new(Mirrored::new(apple_music, mirror)));
+        }
+        if let Some(command) = &config.speech.command {
+            let speech = Speech::new(command, &config.speech, shared.clone());
+            list.push(Arc::new(speech));
+        }
         if let Some(root) = &config.local.root {
             let local = Local::new(root).map_err(|source| SourcesError::Root {
                 root: root.clone(),
@@ -164,7 +233,15 @@ impl Sources {
         if config.http.enabled {
             list.push(Arc::new(web.clone()));
         }
-        Ok(Self { shared, list, web })
+        if let Some(ytdlp) = ytdlp.filter(|_| config.ytdlp.other_sites) {
+            list.push(Arc::new(ytdlp.other_sites()));
+        }
+        Ok(Self {
+            shared,
+            list,
+            web,
+            keyed,
+        })
     }
 
     /// Returns the names of the sources that are on, in the order in which they are asked.
@@ -176,6 +253,27 @@ impl Sources {
             }
         }
         names
+    }
+
+    /// Returns the plugins that sources stand for.
+    pub fn plugins(&self) -> Vec<Plugin> {
+        let mut plugins: Vec<Plugin> = Vec::new();
+        for plugin in self.list.iter().filter_map(|source| source.plugin()) {
+            if !plugins.contains(&plugin) {
+                plugins.push(plugin);
+            }
+        }
+        plugins
+    }
+
+    /// Returns the catalogues that only know tracks.
+    pub fn catalogues(&self) -> impl Iterator<Item = &dyn Catalogue> {
+        self.list.iter().filter_map(|source| source.catalogue())
+    }
+
+    /// Returns the catalogues whose keys can be changed.
+    pub fn keyed(&self) -> &Keyed {
+        &self.keyed
     }
 
     /// Returns what opens streams on the web, for sources that only find them.

@@ -30,7 +30,7 @@ pub async fn info(State(node): State<Node>) -> Json<Info> {
         lavaplayer: concat!("backline-media ", env!("CARGO_PKG_VERSION")).to_owned(),
         source_managers: node.app.sources.names(),
         filters: FILTERS.map(str::to_owned).to_vec(),
-        plugins: Vec::new(),
+        plugins: node.app.sources.plugins(),
     })
 }
 

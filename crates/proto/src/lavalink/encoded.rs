@@ -311,7 +311,7 @@ fn kind(source_name: &str) -> Kind {
         | "flowery-tts" => Kind::Plain,
         "http" | "local" => Kind::Probed,
         "spotify" | "applemusic" | "deezer" | "yandexmusic" | "vkmusic" | "tidal" | "qobuz"
-        | "jiosaavn" => Kind::Mirrored,
+        | "jiosaavn" | "ytdlp" => Kind::Mirrored,
         _ => Kind::Unknown,
     }
 }

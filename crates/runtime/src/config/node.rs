@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::resolvers::{Lyrics, Mirror, Speech, SponsorBlock, Tenant, Ytdlp};
 use super::section::section;
 
 section! {
@@ -52,10 +53,27 @@ section! {
             pub http: HttpSource;
             /// The source `local`: audio files below one folder.
             pub local: LocalSource;
+            /// What yt-dlp resolves: YouTube, SoundCloud, Bandcamp, Twitch, Vimeo and more.
+            pub ytdlp: Ytdlp;
+            /// Spotify, Deezer, Apple Music: tracks whose sound is looked for elsewhere.
+            pub mirror: Mirror;
+            /// Text that is spoken by a program.
+            pub speech: Speech;
+            /// Lyrics.
+            pub lyrics: Lyrics;
+            /// Segments of YouTube videos that are skipped.
+            pub sponsorblock: SponsorBlock;
             /// Which filters clients may use.
             pub filters: FilterSwitches;
             /// Voice connections.
             pub voice: Voice;
+        }
+        lists {
+            /// Clients with a password of their own beside the node's, who see nothing of each
+            /// other.
+            ///
+            /// Default: none. Reloadable: no.
+            pub tenants: Tenant;
         }
     }
 }
@@ -81,6 +99,10 @@ section! {
             ///
             /// Unit: milliseconds. Range: 100..=60000. Default: 10000. Reloadable: no.
             pub read_timeout_ms: u32 = 10_000, in 100..=60_000;
+            /// The largest file that is played; streams without a length have no limit.
+            ///
+            /// Unit: MiB. Range: 1..=1048576. Default: 4096. Reloadable: no.
+            pub max_size_mib: u32 = 4_096, in 1..=1_048_576;
         }
     }
 }
