@@ -11,7 +11,7 @@ use backline_media::{
     opus::{Encoder, EncoderOptions},
     pipeline::{Next, Pipeline},
     resample::Resampler,
-    voice::{EndToEnd, MAX_DATAGRAM, Mode, RtpHeader, Sealer},
+    voice::{EndToEnd, MAX_DATAGRAM, Mode, RtpHeader, Sealer, SenderKey},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -157,5 +157,22 @@ fn parts(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, frames, parts);
+/// What DAVE adds to a frame: the same packet sealed for the transport, without it and with it.
+fn end_to_end(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("end_to_end");
+    let packet = [0x55; 240];
+    for (name, mode) in [
+        ("off", EndToEnd::Off),
+        ("dave", EndToEnd::Keyed(SenderKey::first([7; 16]))),
+    ] {
+        let mut transport = Transport::new(Mode::Aes256GcmRtpsize);
+        transport.end_to_end = mode;
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(transport.send(black_box(&packet)).len()));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, frames, parts, end_to_end);
 criterion_main!(benches);

@@ -7,6 +7,7 @@
 //!
 //! The rules that make it safe:
 //! - Protection changes only when a transition is executed, and only to keys of that transition.
+//!   To keys it also changes when the word to execute is overdue; to none it never does.
 //! - Whenever it is not clear which key is right, protection is [`EndToEnd::Pending`].
 //! - No base secret is ever installed twice in a voice session, so that no nonce is used twice.
 
@@ -162,7 +163,7 @@ pub struct Dave {
     users: BTreeSet<u64>,
     protection: Protection,
     /// Transitions that were prepared and not executed, oldest first.
-    transitions: VecDeque<(u16, Target)>,
+    transitions: VecDeque<Transition>,
     /// Digests of base secrets that were installed.
     used: VecDeque<Digest>,
     /// Digests of commits and welcomes that were processed.
@@ -184,6 +185,14 @@ enum Protection {
         ratchet: Ratchet,
         renew: Duration,
     },
+}
+
+/// A transition that was prepared.
+struct Transition {
+    id: u16,
+    target: Target,
+    /// When the word to execute it is overdue.
+    overdue: Duration,
 }
 
 /// What a transition leads to.
@@ -251,7 +260,8 @@ impl Dave {
             _ => None,
         };
         let recover = self.recovery.due.map(|(due, _)| due);
-        [renew, recover].into_iter().flatten().min()
+        let overdue = self.overdue().map(|transition| transition.overdue);
+        [renew, recover, overdue].into_iter().flatten().min()
     }
 
     /// Time passed: takes the next generation of the key, asks again to be added.
@@ -263,6 +273,13 @@ impl Dave {
             let key = EndToEnd::Keyed(ratchet.advance());
             self.effects.push_back(Effect::Protect(key));
         }
+        if let Some(transition) = self.overdue()
+            && transition.overdue <= now
+        {
+            // Everybody who is in the new epoch can open its frames already, and nobody will
+            // open those of the old one for long. (Or the call was not encrypted so far.)
+            self.execute(transition.id, now);
+        }
         if let Some((due, transition_id)) = self.recovery.due
             && due <= now
         {
@@ -273,6 +290,12 @@ impl Dave {
                 self.recover(transition_id, now);
             }
         }
+    }
+
+    /// Returns the last transition to keys that waits for the word to execute it.
+    fn overdue(&self) -> Option<&Transition> {
+        let keys = |transition: &&Transition| matches!(transition.target, Target::Keys(_));
+        self.transitions.iter().rev().find(keys)
     }
 
     /// Takes in what happened.
@@ -377,10 +400,10 @@ impl Dave {
 
     /// Says again what the server may have missed while the connection was lost.
     fn resumed(&mut self) {
-        for (transition_id, target) in &self.transitions {
-            if !matches!(target, Target::Lost) {
+        for transition in &self.transitions {
+            if !matches!(transition.target, Target::Lost) {
                 self.effects
-                    .push_back(Effect::TransitionReady(*transition_id));
+                    .push_back(Effect::TransitionReady(transition.id));
             }
         }
         if let Some(commit) = self.member.open_commit() {
@@ -406,25 +429,29 @@ impl Dave {
         if transition_id == 0 {
             return self.apply(target, now);
         }
-        self.remember(transition_id, target);
+        self.remember(transition_id, target, now);
         self.effects
             .push_back(Effect::TransitionReady(transition_id));
     }
 
-    fn remember(&mut self, transition_id: u16, target: Target) {
-        self.transitions
-            .retain(|(other, _)| *other != transition_id);
+    fn remember(&mut self, id: u16, target: Target, now: Duration) {
+        self.transitions.retain(|other| other.id != id);
         if self.transitions.len() == MAX_TRANSITIONS {
             self.transitions.pop_front();
         }
-        self.transitions.push_back((transition_id, target));
+        let overdue = now + OVERDUE;
+        self.transitions.push_back(Transition {
+            id,
+            target,
+            overdue,
+        });
     }
 
     fn execute(&mut self, transition_id: u16, now: Duration) {
         let place = self
             .transitions
             .iter()
-            .position(|(other, _)| *other == transition_id);
+            .position(|other| other.id == transition_id);
         let Some(place) = place else {
             let lost = matches!(self.protection, Protection::Keyed { .. })
                 && !self.executed.contains(&transition_id);
@@ -441,8 +468,8 @@ impl Dave {
         self.executed.push_back(transition_id);
         // Older ones are overtaken: executing them later would bring old keys back.
         let overtaken = self.transitions.drain(..=place).next_back();
-        if let Some((_, target)) = overtaken {
-            self.apply(target, now);
+        if let Some(transition) = overtaken {
+            self.apply(transition.target, now);
         }
     }
 
@@ -488,7 +515,7 @@ impl Dave {
         let open = self
             .transitions
             .iter()
-            .any(|(other, _)| *other == transition_id);
+            .any(|other| other.id == transition_id);
         if known && open {
             self.effects
                 .push_back(Effect::TransitionReady(transition_id));
@@ -515,7 +542,7 @@ impl Dave {
                 if transition_id == 0 {
                     self.apply(Target::Lost, now);
                 } else {
-                    self.remember(transition_id, Target::Lost);
+                    self.remember(transition_id, Target::Lost, now);
                 }
                 self.failed(transition_id, now);
             }
@@ -581,6 +608,10 @@ const NEW_GROUP: u64 = 1;
 /// How long one generation of a key is used. At 50 frames a second it would be spent after 93
 /// hours; receivers accept the next one from 28 hours on.
 const GENERATION: Duration = Duration::from_hours(48);
+
+/// How long the word to execute a transition may take. Receivers keep the keys of the epoch
+/// before for 10 seconds.
+const OVERDUE: Duration = Duration::from_secs(6);
 
 /// How long we may be outside of the group of a call in which there are others.
 const OUTSIDE: Duration = Duration::from_secs(10);

@@ -29,6 +29,11 @@ impl SenderKey {
     /// Bytes that encryption adds to a frame, at most.
     pub const MAX_OVERHEAD: usize = TAG_LEN + MAX_NONCE_LEN + 1 + MARKER.len();
 
+    /// Returns the first key of a sender with this base secret, which must not have had one yet.
+    pub fn first(base: [u8; 16]) -> Self {
+        Ratchet::new(base).advance()
+    }
+
     fn new(key: &[u8; KEY_LEN], generation: u32) -> Self {
         Self {
             key: LessSafeKey::new(
@@ -37,6 +42,12 @@ impl SenderKey {
             generation: (generation % GENERATIONS) as u8,
             next: 1,
         }
+    }
+
+    /// Returns a key that belongs to no call, to measure what encryption costs.
+    #[doc(hidden)]
+    pub fn for_measuring() -> Self {
+        Ratchet::new([0x5A; KEY_LEN]).advance()
     }
 
     /// Replaces the content of `out` by the protected `frame`.

@@ -12,7 +12,7 @@ use backline_media::{
     opus::{self, Decoder, Encoder, EncoderOptions},
     pipeline::{Next, Pipeline},
     resample::Resampler,
-    voice::{EndToEnd, MAX_DATAGRAM, Mode, RtpHeader, Sealer},
+    voice::{EndToEnd, MAX_DATAGRAM, Mode, RtpHeader, Sealer, SenderKey},
 };
 
 use crate::signal::source;
@@ -89,6 +89,21 @@ fn sealing_does_not_allocate() {
         });
         assert_eq!(found, 0, "{mode:?}");
     }
+}
+
+#[test]
+fn encrypting_end_to_end_does_not_allocate() {
+    let mut end_to_end = EndToEnd::Keyed(SenderKey::first([7; 16]));
+    let mut scratch = Vec::with_capacity(MAX_DATAGRAM);
+    let payload = [0x55; 1275];
+    let found = allocations(|| {
+        for length in [3, 160, 400, 1275] {
+            end_to_end
+                .protect(&payload[..length], &mut scratch)
+                .expect("keyed");
+        }
+    });
+    assert_eq!(found, 0);
 }
 
 #[test]
