@@ -1,6 +1,7 @@
 //! The voice servers, talked to by a client that knows only the protocol.
 
 pub(crate) mod client;
+mod dave;
 mod gateway;
 mod udp;
 
