@@ -4,17 +4,24 @@ mod declick;
 mod equalizer;
 mod filters;
 mod karaoke;
+mod limiter;
+mod loudness;
 mod plain;
 mod rack;
+mod ramp;
 mod timescale;
 mod vibrato;
 mod wave;
 
+pub(crate) use declick::Declick;
 pub use filters::{
     BANDS, BANDS_HZ, ChannelMix, Distortion, FilterError, FilterSet, Karaoke, LowPass, Rotation,
     Timescale, Tremolo, Vibrato,
 };
+pub use limiter::Limiter;
+pub use loudness::Meter;
 pub use rack::Rack;
+pub use ramp::Ramp;
 
 use crate::frame::CHANNELS;
 

@@ -58,6 +58,12 @@ impl Framer {
         true
     }
 
+    /// Appends everything that is waiting to `out`.
+    pub fn drain(&mut self, out: &mut Vec<f32>) {
+        out.extend_from_slice(&self.values[self.start..]);
+        self.clear();
+    }
+
     /// Drops everything that is waiting.
     pub fn clear(&mut self) {
         self.values.clear();

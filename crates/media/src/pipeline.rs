@@ -12,11 +12,11 @@ mod reader;
 
 use std::io;
 
+use self::{convert::Converted, passthrough::Passthrough};
 pub use self::{
     deck::{Deck, DeckNext},
     effects::{Duck, Effects, Fade, Loudness, Transition},
 };
-use self::{convert::Converted, passthrough::Passthrough};
 use crate::{
     decode::{DecodeError, Decoder, Hint, OpenError, SeekError},
     demux::Tags,
@@ -32,6 +32,8 @@ pub struct Pipeline {
     way: Way,
     end_ms: Option<u64>,
     over: bool,
+    /// How loud the track is, in LUFS, if somebody knows.
+    loudness: Option<f32>,
 }
 
 #[derive(Debug)]
@@ -97,7 +99,9 @@ impl Pipeline {
                 }
                 Err((error, _)) => return Err(error),
             },
-            sniff::Kind::Other | sniff::Kind::MpegTs => Way::Other(Box::new(Converted::open(source, hint, options)?)),
+            sniff::Kind::Other | sniff::Kind::MpegTs => {
+                Way::Other(Box::new(Converted::open(source, hint, options)?))
+            }
         };
         Ok(Self::new(way))
     }
@@ -127,6 +131,7 @@ impl Pipeline {
             way,
             end_ms: None,
             over: false,
+            loudness: None,
         }
     }
 
@@ -141,6 +146,13 @@ impl Pipeline {
             artist,
             duration_ms,
             seekable,
+        }
+    }
+
+    fn options(&self) -> EncoderOptions {
+        match &self.way {
+            Way::Opus(way) => way.options(),
+            Way::Other(way) => way.options(),
         }
     }
 
@@ -168,6 +180,11 @@ impl Pipeline {
     /// Ends the track early: no packet that begins at or behind this place will come.
     pub fn set_end(&mut self, end_ms: Option<u64>) {
         self.end_ms = end_ms;
+    }
+
+    /// Says how loud the track is as a whole, in LUFS, so that a deck need not measure it.
+    pub fn set_loudness(&mut self, lufs: Option<f32>) {
+        self.loudness = lufs.filter(|lufs| (-70.0..=5.0).contains(lufs));
     }
 
     /// Writes the next packet to `out`.

@@ -29,11 +29,6 @@ impl Declick {
         self.last = last;
     }
 
-    /// Returns the sample that was heard last.
-    pub(crate) fn last(&self) -> [f32; CHANNELS] {
-        self.last
-    }
-
     pub(crate) fn process(&mut self, block: &mut [f32]) {
         let samples = block.as_chunks_mut::<CHANNELS>().0;
         let Some(first) = samples.first() else { return };

@@ -148,12 +148,12 @@ pub struct FilterError {
 impl FilterSet {
     /// Whether the sound stays as it is.
     pub fn is_neutral(&self) -> bool {
-        *self.active() == Self::default()
+        self.active() == Self::default()
     }
 
     /// Returns the set without the filters that do nothing.
-    pub(super) fn active(&self) -> Box<Self> {
-        Box::new(Self {
+    pub(super) fn active(&self) -> Self {
+        Self {
             volume: self.volume.filter(|gain| (gain - 1.0).abs() > 0.02),
             equalizer: self
                 .equalizer
@@ -170,7 +170,7 @@ impl FilterSet {
                 .filter(|distortion| *distortion != Distortion::default()),
             channel_mix: self.channel_mix.filter(|mix| *mix != ChannelMix::default()),
             low_pass: self.low_pass.filter(|low_pass| low_pass.smoothing > 1.0),
-        })
+        }
     }
 
     /// Says whether every parameter is in its range.

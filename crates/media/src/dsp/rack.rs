@@ -20,9 +20,9 @@ use crate::frame::CHANNELS;
 /// Takes about 4 KiB; with a timescale some 200 KiB more.
 #[derive(Debug, Default)]
 pub struct Rack {
-    set: Box<FilterSet>,
+    set: FilterSet,
     /// Came while the change before was still being cross-faded.
-    pending: Option<Box<FilterSet>>,
+    pending: Option<FilterSet>,
     front: Faded<Front>,
     timescale: Option<Box<Timescaler>>,
     back: Faded<Back>,
@@ -52,7 +52,7 @@ impl Rack {
         let set = if set.check().is_ok() {
             set.active()
         } else {
-            Box::default()
+            FilterSet::default()
         };
         if self.front.is_fading() || self.back.is_fading() {
             self.pending = Some(set);
@@ -61,7 +61,7 @@ impl Rack {
         }
     }
 
-    fn change(&mut self, set: Box<FilterSet>) {
+    fn change(&mut self, set: FilterSet) {
         self.front.change(|front| front.set(&set));
         self.back.change(|back| back.set(&set));
         match (&mut self.timescale, set.timescale) {
@@ -79,7 +79,7 @@ impl Rack {
     /// Whether what comes in goes out unchanged and at once.
     pub fn is_idle(&self) -> bool {
         self.pending.is_none()
-            && *self.set == FilterSet::default()
+            && self.set == FilterSet::default()
             && !self.front.is_fading()
             && !self.back.is_fading()
             && self.timescale.is_none()

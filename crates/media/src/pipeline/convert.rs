@@ -17,7 +17,9 @@ pub(super) struct Converted {
     resampler: Resampler,
     volume: Volume,
     framer: Framer,
-    encoder: Encoder,
+    options: EncoderOptions,
+    /// Made with the first packet: a deck encodes by itself.
+    encoder: Option<Encoder>,
     /// Position of the next frame in samples at 48 kHz; unknown after a seek.
     position: Option<i64>,
     /// Where the next decoded sample should be, at the source's rate.
@@ -44,12 +46,17 @@ impl Converted {
             resampler,
             volume: Volume::default(),
             framer: Framer::new(),
-            encoder: Encoder::new(options)?,
+            options,
+            encoder: None,
             position: None,
             expected: None,
             silence: Vec::new(),
             ended: false,
         })
+    }
+
+    pub(super) fn options(&self) -> EncoderOptions {
+        self.options
     }
 
     pub(super) fn tags(&self) -> Tags {
@@ -103,11 +110,52 @@ impl Converted {
         let position = self.position.unwrap_or(0);
         self.position = Some(position + FRAME_SAMPLES as i64);
         self.volume.apply(&mut frame);
-        match self.encoder.encode(&frame, out) {
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            None => match Encoder::new(self.options) {
+                Ok(encoder) => self.encoder.insert(encoder),
+                Err(error) => return Next::Failed(DecodeError::Opus(error)),
+            },
+        };
+        match encoder.encode(&frame, out) {
             Ok(()) => Next::Frame {
                 position_ms: millis(position),
             },
             Err(error) => Next::Failed(DecodeError::Opus(error)),
+        }
+    }
+
+    /// Returns the gain that was set.
+    pub(super) fn gain(&self) -> f32 {
+        self.volume.gain()
+    }
+
+    /// Appends what comes next to `out`: interleaved stereo at 48 kHz.
+    pub(super) fn pull(&mut self, out: &mut Vec<f32>) -> PcmPull {
+        loop {
+            if self.framer.samples() > 0 {
+                let position = self.position.unwrap_or(0);
+                self.position = Some(position + self.framer.samples() as i64);
+                self.framer.drain(out);
+                return PcmPull::Samples { position };
+            }
+            if self.ended {
+                return PcmPull::End;
+            }
+            match self.decoder.next_packet() {
+                decode::Next::Data { position } => {
+                    if let Err(error) = self.take(position) {
+                        return PcmPull::Failed(error);
+                    }
+                }
+                decode::Next::NotReady => return PcmPull::NotReady,
+                decode::Next::End => {
+                    self.ended = true;
+                    self.framer
+                        .push_with(|values| self.resampler.finish(values));
+                }
+                decode::Next::Failed(error) => return PcmPull::Failed(error),
+            }
         }
     }
 
@@ -139,6 +187,17 @@ impl Converted {
             .push_with(|values| self.resampler.process(samples, values));
         Ok(())
     }
+}
+
+/// What [`Converted::pull`] found.
+pub(super) enum PcmPull {
+    /// Some were appended; the first one is at this place.
+    Samples {
+        position: i64,
+    },
+    NotReady,
+    End,
+    Failed(DecodeError),
 }
 
 impl std::fmt::Debug for Converted {

@@ -90,6 +90,10 @@ impl Passthrough {
         }
     }
 
+    pub(super) fn options(&self) -> EncoderOptions {
+        self.options
+    }
+
     pub(super) fn tags(&self) -> Tags {
         self.reader.tags().clone()
     }
@@ -108,6 +112,49 @@ impl Passthrough {
 
     pub(super) fn set_gain(&mut self, gain: f32) {
         self.volume.set_gain(gain * self.head_gain);
+    }
+
+    /// Returns the gain of the stream's head times the one that was set.
+    pub(super) fn gain(&self) -> f32 {
+        self.volume.gain()
+    }
+
+    /// Returns the first position that is wanted, or a number before all.
+    pub(super) fn from(&self) -> i64 {
+        self.from
+    }
+
+    /// Moves on to the next packet, which is then [`Self::packet`].
+    pub(super) fn pull(&mut self) -> PacketPull {
+        loop {
+            return match self.reader.advance() {
+                Step::Packet => {
+                    let (position, samples, trim_end) = self.reader.place();
+                    PacketPull::Packet {
+                        position,
+                        samples,
+                        trim_end,
+                    }
+                }
+                Step::Head => {
+                    let gain = self.volume.gain() / self.head_gain;
+                    self.head_gain = head_gain(&self.reader);
+                    self.volume.set_gain(gain * self.head_gain);
+                    continue;
+                }
+                Step::End => PacketPull::End,
+                Step::Io(error) => match not_ready(error) {
+                    Next::Failed(error) => PacketPull::Failed(error),
+                    _ => PacketPull::NotReady,
+                },
+                Step::Demux(error) => PacketPull::Failed(DecodeError::Demux(error)),
+            };
+        }
+    }
+
+    /// Returns the packet that came last.
+    pub(super) fn packet(&self) -> &[u8] {
+        self.reader.packet()
     }
 
     pub(super) fn seek(&mut self, to_ms: u64) -> Result<(), SeekError> {
@@ -175,6 +222,18 @@ impl Passthrough {
             self.history.push(self.reader.packet());
         }
     }
+}
+
+/// What [`Passthrough::pull`] found.
+pub(super) enum PacketPull {
+    Packet {
+        position: i64,
+        samples: u32,
+        trim_end: u32,
+    },
+    NotReady,
+    End,
+    Failed(DecodeError),
 }
 
 impl std::fmt::Debug for Passthrough {
