@@ -6,6 +6,7 @@
 mod container;
 mod downmix;
 mod error;
+pub mod lyrics;
 mod pieces;
 
 use std::io;
