@@ -120,8 +120,11 @@ const commands = {
       channelId, guildId: interaction.guildId, adapterCreator: interaction.guild.voiceAdapterCreator,
     });
     connection.on('error', (error) => fail('voice', error));
+    const encrypted = new Promise((resolve) => { connection.once('transitioned', resolve); });
     await entersState(connection, VoiceConnectionStatus.Ready, 20_000);
-    report('join');
+    // Before the first transition the library sends what nobody may hear.
+    if (connection.state.networking.state.dave?.protocolVersion > 0) await encrypted;
+    report('join', { code: connection.voicePrivacyCode ?? null });
     const player = createAudioPlayer();
     player.on('error', (error) => fail('player', error));
     connection.subscribe(player);

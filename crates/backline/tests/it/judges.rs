@@ -3,7 +3,11 @@
 
 mod bot;
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use backline_media::frame::SILENCE;
 use backline_sim::{
@@ -11,9 +15,9 @@ use backline_sim::{
     voice::{Listener, VoiceOptions},
 };
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use self::bot::{Bot, Library, Place};
+use self::bot::{Bot, Eavesdrop, Library, Place};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs packages from npm: make test installs them and runs it"]
@@ -25,6 +29,103 @@ async fn discord_js_lives_in_the_simulated_discord() {
 #[ignore = "needs packages from PyPI: make test installs them and runs it"]
 async fn discord_py_lives_in_the_simulated_discord() {
     judge(Library::DiscordPy, "aead_xchacha20_poly1305_rtpsize").await;
+}
+
+/// Two bots and a person in one call: what one bot encrypts, the other one decrypts.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs packages from npm: make test installs them and runs it"]
+async fn discord_js_hears_discord_js_end_to_end_encrypted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let voice_ca = folder.path().join("voice-ca.pem");
+    let audio = bot::repository().join("assets/signals/sweep.opus");
+    let discord = Discord::start(Options {
+        guilds: 1,
+        limits: Limits {
+            script_timeout: PATIENCE,
+            ..Limits::default()
+        },
+        require_dave: true,
+        voice: VoiceOptions {
+            ca_file: Some(voice_ca.clone()),
+            ..VoiceOptions::default()
+        },
+        ..Options::default()
+    })
+    .await
+    .expect("the simulator starts");
+    let place = |token| Place {
+        api: discord.api_url(),
+        token,
+        voice_ca: &voice_ca,
+        audio: &audio,
+    };
+    let person = Person::in_first_guild(&discord);
+    discord
+        .join_voice(person.user, person.voice)
+        .expect("the person may join");
+    let ear = discord.add_bot("Ear", 0);
+    person.guild.invite(&ear);
+    let file = folder.path().join("heard");
+    let mut ear = Bot::listen(
+        &place(ear.token.clone()),
+        &Eavesdrop {
+            guild: person.guild.id(),
+            channel: person.voice,
+            speaker: discord.bot().user,
+            file: &file,
+        },
+    );
+    ear.did("login").await;
+    ear.did("join").await;
+    let mut bot = Bot::start(Library::DiscordJs, &place(discord.token()));
+    bot.did("login").await;
+    bot.did("register").await;
+    let packets = crate::ogg::opus_packets(&fs::read(&audio).expect("the signal is there"));
+    plays(&person, &mut bot, Library::DiscordJs, &packets).await;
+    let heard = written(&file, packets.len()).await;
+    assert!(heard == packets, "{} of {}", heard.len(), packets.len());
+
+    let call = discord.voice().dave(person.voice.get()).expect("a call");
+    assert_eq!((call.version, call.group.len()), (1, 3), "{call:?}");
+    assert_eq!(
+        (call.counts.refused, call.counts.flagged),
+        (0, 0),
+        "{call:?}"
+    );
+    let stats = person.guild.listen().stats();
+    assert_eq!(
+        (stats.plaintext_frames, stats.undecryptable),
+        (0, 0),
+        "{stats:?}"
+    );
+    assert!(stats.encrypted >= packets.len() as u64, "{stats:?}");
+}
+
+/// Waits until a listening bot has written down this many packets that are not silence.
+async fn written(file: &Path, wanted: usize) -> Vec<Vec<u8>> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let lines = fs::read_to_string(file).unwrap_or_default();
+        // What is behind the last line break is not written to its end yet.
+        let whole = lines.rfind('\n').map_or("", |end| &lines[..end]);
+        let packets: Vec<Vec<u8>> = whole
+            .lines()
+            .map(|line| unhex(line))
+            .filter(|packet| *packet != SILENCE)
+            .collect();
+        if packets.len() >= wanted || Instant::now() > deadline {
+            return packets;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn unhex(line: &str) -> Vec<u8> {
+    let digits = line.as_bytes().chunks(2);
+    let bytes = digits.map(|pair| str::from_utf8(pair).map(|pair| u8::from_str_radix(pair, 16)));
+    bytes
+        .map(|byte| byte.expect("ASCII").expect("hexadecimal digits"))
+        .collect()
 }
 
 /// Lets a bot on `library` take all its steps. Voice is offered in one encryption mode only,
@@ -328,6 +429,19 @@ async fn plays_in_voice(person: &Person<'_>, bot: &mut Bot, library: Library, fi
     discord
         .join_voice(person.user, person.voice)
         .expect("the person may join");
+    let packets = crate::ogg::opus_packets(file);
+    plays(person, bot, library, &packets).await;
+    let leave = person.command("/leave", &[]);
+    discord
+        .until_bot_left_voice(guild)
+        .await
+        .expect("the bot leaves");
+    assert_eq!(leave.answer().await.expect("an answer").text(), "Left");
+    bot.did("leave").await;
+}
+
+async fn plays(person: &Person<'_>, bot: &mut Bot, library: Library, packets: &[Vec<u8>]) {
+    let (discord, guild) = (person.discord, person.guild.id());
     let mut listener = person.guild.listen();
     let listen = person.command("/listen", &[]);
     let joined = discord
@@ -336,7 +450,6 @@ async fn plays_in_voice(person: &Person<'_>, bot: &mut Bot, library: Library, fi
         .expect("the bot joins");
     assert_eq!(joined.channel, person.voice);
     bot.did("join").await;
-    let packets = crate::ogg::opus_packets(file);
     let mut heard = Vec::new();
     if library.resumes_voice() {
         heard = hear(&mut listener, packets.len() / 4).await;
@@ -374,14 +487,6 @@ async fn plays_in_voice(person: &Person<'_>, bot: &mut Bot, library: Library, fi
         (0, 0, 0, 0, 0, 0),
         "{stats:?}"
     );
-
-    let leave = person.command("/leave", &[]);
-    discord
-        .until_bot_left_voice(guild)
-        .await
-        .expect("the bot leaves");
-    assert_eq!(leave.answer().await.expect("an answer").text(), "Left");
-    bot.did("leave").await;
 }
 
 /// Takes frames that are not silence.

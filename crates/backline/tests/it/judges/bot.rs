@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use backline_sim::discord::{ChannelId, GuildId, UserId};
 use serde::Deserialize;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -40,6 +41,15 @@ pub(crate) struct Place<'a> {
     pub(crate) audio: &'a Path,
 }
 
+/// Whom a listening bot shall hear, and where it writes.
+#[derive(Debug)]
+pub(crate) struct Eavesdrop<'a> {
+    pub(crate) guild: GuildId,
+    pub(crate) channel: ChannelId,
+    pub(crate) speaker: UserId,
+    pub(crate) file: &'a Path,
+}
+
 /// The running bot. Dropped, it is killed. What it complains about goes to our stderr.
 #[derive(Debug)]
 pub(crate) struct Bot {
@@ -62,14 +72,8 @@ pub(crate) struct Step {
 impl Bot {
     pub(crate) fn start(library: Library, place: &Place<'_>) -> Self {
         let judges = repository().join("tests/judges");
-        let mut command = match library {
-            Library::DiscordJs => {
-                let mut node = Command::new(installed("BACKLINE_JUDGE_NODE"));
-                node.arg(judges.join("discordjs/judge.mjs"))
-                    .env("JUDGE_PACKAGES", installed("BACKLINE_JUDGE_PACKAGES"))
-                    .env("NODE_EXTRA_CA_CERTS", place.voice_ca);
-                node
-            }
+        let command = match library {
+            Library::DiscordJs => discord_js("judge.mjs", place),
             Library::DiscordPy => {
                 let mut python = Command::new(installed("BACKLINE_JUDGE_PYTHON"));
                 python
@@ -79,6 +83,21 @@ impl Bot {
                 python
             }
         };
+        Self::run(command, place)
+    }
+
+    /// Starts a bot that writes down what one speaker says in a call.
+    pub(crate) fn listen(place: &Place<'_>, call: &Eavesdrop<'_>) -> Self {
+        let mut command = discord_js("ear.mjs", place);
+        command
+            .env("JUDGE_GUILD", call.guild.to_string())
+            .env("JUDGE_CHANNEL", call.channel.to_string())
+            .env("JUDGE_SPEAKER", call.speaker.to_string())
+            .env("JUDGE_HEARD", call.file);
+        Self::run(command, place)
+    }
+
+    fn run(mut command: Command, place: &Place<'_>) -> Self {
         for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
             command.env_remove(proxy).env_remove(proxy.to_lowercase());
         }
@@ -129,6 +148,14 @@ impl Bot {
         drop(self.stdin);
         status
     }
+}
+
+fn discord_js(script: &str, place: &Place<'_>) -> Command {
+    let mut node = Command::new(installed("BACKLINE_JUDGE_NODE"));
+    node.arg(repository().join("tests/judges/discordjs").join(script))
+        .env("JUDGE_PACKAGES", installed("BACKLINE_JUDGE_PACKAGES"))
+        .env("NODE_EXTRA_CA_CERTS", place.voice_ca);
+    node
 }
 
 pub(crate) fn repository() -> PathBuf {
