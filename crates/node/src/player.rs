@@ -5,29 +5,35 @@
 
 pub mod control;
 pub mod markers;
+mod open;
+mod perform;
 pub mod sound;
+pub mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use backline_media::voice::{EndToEnd, Mode};
-use backline_proto::lavalink::{
-    Exception, Filters, Message, Object, Player as View, Snowflake, VoiceState,
-};
+use backline_proto::lavalink::beyond::{Crossfade, Fading, LoudnessNormalizer};
+use backline_proto::lavalink::{Filters, Object, Player as View, Snowflake, Track, VoiceState};
 use backline_proto::voice::session::{Closed, Options, VoiceSession};
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::app::App;
 use crate::engine::Seat;
-use crate::engine::feed::{Feed, PacketSource, Settings};
+use crate::engine::feed::Feed;
 use crate::engine::slot::{Counters, Event};
 use crate::engine::transport::Transport;
 use crate::session::Session;
+use crate::source::piped::orders::Orders;
 use crate::voice::connection::{Connection, Owner};
 use crate::voice::dave::Desk;
 use crate::voice::{Status, VoiceLink};
-use control::{Control, Effect, Goal, Play, Sight};
+use control::{Control, Play, Sight};
+use markers::MarkerKind;
+use open::{Ahead, Job};
+use perform::Leaving;
+use watch::Watcher;
 
 /// A player.
 pub struct Player {
@@ -45,17 +51,16 @@ pub struct Player {
 struct State {
     control: Control,
     feed: Option<Arc<Feed>>,
+    /// Where the tracks of the feed are told what to do.
+    orders: Option<Orders>,
     job: Option<Job>,
+    ahead: Option<Ahead>,
+    leaving: Option<Leaving>,
+    watchers: Vec<(MarkerKind, Arc<dyn Watcher>)>,
     voice: Option<VoiceLink>,
     /// Counts voice connections, so that a late word of an old one is told apart.
     voice_epoch: u64,
     destroyed: bool,
-}
-
-/// The task that opens or seeks the loaded track.
-struct Job {
-    load: u64,
-    task: AbortHandle,
 }
 
 /// The voice connection did not come up.
@@ -77,7 +82,11 @@ impl Player {
             state: Mutex::new(State {
                 control: Control::new(guild_id, threshold),
                 feed: None,
+                orders: None,
                 job: None,
+                ahead: None,
+                leaving: None,
+                watchers: Vec::new(),
                 voice: None,
                 voice_epoch: 0,
                 destroyed: false,
@@ -135,6 +144,31 @@ impl Player {
         self.change(|control, _| control.handle_filters(filters));
     }
 
+    /// Sets how tracks go over into each other.
+    pub fn set_crossfade(&self, crossfade: Option<Crossfade>) {
+        self.change(|control, sight| control.handle_crossfade(crossfade, sight));
+    }
+
+    /// Sets which fades there are.
+    pub fn set_fading(&self, fading: Option<Fading>) {
+        self.change(|control, _| control.handle_fading(fading));
+    }
+
+    /// Brings all tracks to one loudness, or leaves them as they are.
+    pub fn set_loudness(&self, loudness: Option<LoudnessNormalizer>) {
+        self.change(|control, _| control.handle_loudness(loudness));
+    }
+
+    /// Sets what follows the loaded track, or that nothing does.
+    pub fn set_next(&self, track: Option<Track>) {
+        self.change(|control, sight| control.handle_next(track, sight));
+    }
+
+    /// Replaces the user data of the track that follows.
+    pub fn set_next_user_data(&self, user_data: Object) {
+        self.change(|control, _| control.handle_next_user_data(user_data));
+    }
+
     /// Goes to another place of the loaded track.
     pub fn seek(&self, position_ms: i64) {
         self.change(|control, sight| control.handle_seek(position_ms, sight));
@@ -177,26 +211,15 @@ impl Player {
         self.change(Control::handle_time);
     }
 
-    /// Tells the client where the player is, if a track is loaded.
-    pub fn tell_position(&self) {
-        let state = self.lock();
-        if state.control.track().is_some() {
-            self.tell_update(&state);
-        }
-    }
-
-    /// Tells the client where the player is.
-    pub fn tell_state(&self) {
-        let state = self.lock();
-        self.tell_update(&state);
-    }
-
     /// Ends the player: the track ends as stopped, the call is left, the engine forgets it.
     pub fn destroy(&self) {
         let mut state = self.lock();
         let sight = sight(&state);
+        state.control.handle_fading(None);
         state.control.handle_stop(&sight);
         self.run(&mut state);
+        self.left(&mut state);
+        state.watchers.clear();
         state.destroyed = true;
         state.voice = None;
         state.voice_epoch += 1;
@@ -305,148 +328,6 @@ impl Player {
         self.run(&mut state);
     }
 
-    fn run(&self, state: &mut State) {
-        while let Some(effect) = state.control.poll() {
-            match effect {
-                Effect::Send(message) => {
-                    if let Some(session) = self.session.upgrade() {
-                        session.send(&message);
-                    }
-                }
-                Effect::Update => self.tell_update(state),
-                Effect::Pause(paused) => self.seat.pause(paused),
-                Effect::Sound => {
-                    if let Some(feed) = &state.feed {
-                        self.app
-                            .engine
-                            .pool()
-                            .apply(feed, settings(&state.control));
-                    }
-                }
-                Effect::EndAt(end_ms) => {
-                    if let Some(feed) = &state.feed {
-                        feed.set_end(feed.place().0, end_ms);
-                    }
-                }
-                Effect::Silence => {
-                    if let Some(job) = state.job.take() {
-                        job.task.abort();
-                    }
-                    if let Some(feed) = state.feed.take() {
-                        self.app.engine.pool().dispose(&feed);
-                    }
-                    self.seat.stop();
-                }
-                Effect::Tell(_)
-                | Effect::Leave(_)
-                | Effect::Alarm(_)
-                | Effect::Fade { .. }
-                | Effect::Later { .. }
-                | Effect::Prepare
-                | Effect::Forget
-                | Effect::Started => {}
-                Effect::Open => {
-                    if let Some(feed) = state.feed.take() {
-                        // What is buffered of the old track plays until the new one yields.
-                        self.app.engine.pool().dispose(&feed);
-                    }
-                    self.start_job(state, None);
-                }
-                Effect::Seek => {
-                    let load = state.control.goal().map(|goal| goal.load);
-                    if state.job.as_ref().is_none_or(|job| Some(job.load) != load) {
-                        let feed = state.feed.take();
-                        if let Some(feed) = &feed {
-                            feed.retire();
-                        }
-                        self.start_job(state, feed);
-                    }
-                }
-            }
-        }
-    }
-
-    fn start_job(&self, state: &mut State, running: Option<Arc<Feed>>) {
-        if let Some(job) = state.job.take() {
-            job.task.abort();
-        }
-        let (Some(goal), Some(this)) = (state.control.goal(), self.this.upgrade()) else {
-            return;
-        };
-        let task = tokio::spawn(async move { this.reach(goal, running).await });
-        state.job = Some(Job {
-            load: goal.load,
-            task: task.abort_handle(),
-        });
-    }
-
-    /// Opens the loaded track, or takes it over from a feed, and brings it to its goal; the goal
-    /// may move meanwhile.
-    async fn reach(self: Arc<Self>, mut goal: Goal, running: Option<Arc<Feed>>) {
-        let load = goal.load;
-        let mut opened: Option<Box<dyn PacketSource>> = None;
-        if let Some(feed) = running {
-            // Waits for a turn of the pool that may be under way.
-            opened = tokio::task::spawn_blocking(move || feed.take_source())
-                .await
-                .ok()
-                .flatten();
-        }
-        loop {
-            let result = if let Some(source) = opened.take() {
-                self.app.sources.seek(source, goal.position_ms).await
-            } else {
-                let track = self.lock().control.track().cloned();
-                let Some(track) = track else { return };
-                self.app.sources.open(&track, goal.position_ms).await
-            };
-            let mut state = self.lock();
-            let Some(now) = state.control.goal().filter(|now| now.load == load) else {
-                return;
-            };
-            match result {
-                Ok(done) if now.run != goal.run => opened = Some(done),
-                Ok(source) => {
-                    self.start_feed(&mut state, goal, source);
-                    return;
-                }
-                Err(failure) => {
-                    state.job = None;
-                    self.fail(&mut state, load, *failure);
-                    return;
-                }
-            }
-            goal = now;
-        }
-    }
-
-    fn start_feed(&self, state: &mut State, goal: Goal, source: Box<dyn PacketSource>) {
-        let wake = source.wake();
-        let settings = settings(&state.control);
-        let (feed, line) = Feed::new(self.id, goal.run, goal.position_ms, settings, source);
-        feed.set_end(goal.run, state.control.end_ms());
-        wake.aim(&feed);
-        state.feed = Some(feed);
-        state.job = None;
-        self.seat.play(line);
-    }
-
-    fn fail(&self, state: &mut State, load: u64, failure: Exception) {
-        let sight = sight(state);
-        state.control.handle_open_failed(load, failure, &sight);
-        self.run(state);
-    }
-
-    fn tell_update(&self, state: &State) {
-        if let Some(session) = self.session.upgrade() {
-            let state = state.control.state(&sight(state));
-            session.send_unless_parked(&Message::PlayerUpdate {
-                guild_id: self.guild_id,
-                state,
-            });
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -457,12 +338,6 @@ impl std::fmt::Debug for Player {
         out.debug_struct("Player")
             .field("guild_id", &self.guild_id)
             .finish_non_exhaustive()
-    }
-}
-
-fn settings(control: &Control) -> Settings {
-    Settings {
-        effects: Arc::new(control.effects().clone()),
     }
 }
 

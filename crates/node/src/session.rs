@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
-use backline_proto::lavalink::{Message, Session as View, Snowflake, UpdateSession};
+use backline_proto::lavalink::{Message, Object, Session as View, Snowflake, UpdateSession};
+use serde::Serialize;
 
 use crate::app::App;
 use crate::player::Player;
@@ -60,10 +61,17 @@ impl Session {
         self.lock().outbox.push(text);
     }
 
-    /// Sends a message, unless the session is parked.
-    pub fn send_unless_parked(&self, message: &Message) {
+    /// Sends a message that is not one of the protocol's own, or keeps it.
+    pub fn send_object(&self, message: &Object) {
+        let text = encode_any(message);
+        self.lock().outbox.push(text);
+    }
+
+    /// Sends where a player is, unless the session is parked, or has so much to send that the
+    /// next such message will come before this one would.
+    pub fn send_update(&self, message: &Message) {
         let mut state = self.lock();
-        if state.outbox.is_live() {
+        if state.outbox.takes_updates() {
             state.outbox.push(encode(message));
         }
     }
@@ -202,6 +210,10 @@ impl Session {
 
 /// Returns a message as it goes over the socket.
 pub fn encode(message: &Message) -> Utf8Bytes {
+    encode_any(message)
+}
+
+fn encode_any(message: &impl Serialize) -> Utf8Bytes {
     serde_json::to_string(message)
         .expect("messages have string keys and finite numbers")
         .into()

@@ -147,6 +147,13 @@ impl Feed {
         self.lane.end_at.store(end, Ordering::Relaxed);
     }
 
+    /// Lets the clock tell [`Reached`](super::slot::EventKind::Reached), once, when a packet of run
+    /// `run` at or after `at_ms` is due; `None` takes that back.
+    pub fn set_alarm(&self, run: u64, at_ms: Option<u64>) {
+        let alarm = at_ms.map_or(u64::MAX, |at_ms| lane::pack(run, at_ms));
+        self.lane.alarm_at.store(alarm, Ordering::Relaxed);
+    }
+
     /// Changes the settings from the next turn on; see [`Pool::apply`](super::pool::Pool::apply).
     pub fn set_settings(&self, settings: Settings) {
         *lock(&self.settings) = settings;
@@ -364,6 +371,23 @@ impl Lane {
         let end = self.end_at.load(Ordering::Relaxed);
         let (ends, end_ms) = lane::unpack(end, run);
         ends == run && position_ms >= end_ms
+    }
+
+    /// Whether a packet comes to the alarm, which is spent then. Real-time: never allocates, locks
+    /// or blocks.
+    pub fn rings(&self, run: u64, position_ms: u64) -> bool {
+        let alarm = self.alarm_at.load(Ordering::Relaxed);
+        if alarm == u64::MAX {
+            return false;
+        }
+        let (rings, at_ms) = lane::unpack(alarm, run);
+        let spent = || {
+            let (order, otherwise) = (Ordering::Relaxed, Ordering::Relaxed);
+            let spent = self.alarm_at.compare_exchange(alarm, u64::MAX, order, otherwise);
+            // Control has set another one this very moment: that one counts.
+            spent.is_ok()
+        };
+        rings == run && position_ms >= at_ms && spent()
     }
 }
 

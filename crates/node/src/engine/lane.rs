@@ -37,6 +37,8 @@ pub struct Lane {
     pub place: AtomicU64,
     /// Run and position where it ends early. By control.
     pub end_at: AtomicU64,
+    /// Run and position of which control wants to hear. By control, and cleared by the clock.
+    pub alarm_at: AtomicU64,
     /// Whether the source has ended; see [`super::feed::End`]. By the pool.
     pub ended: AtomicU8,
     /// In a queue of the pool, or being worked on.
@@ -109,6 +111,7 @@ impl Lane {
             join: AtomicU64::new(0),
             place: AtomicU64::new(place),
             end_at: AtomicU64::new(u64::MAX),
+            alarm_at: AtomicU64::new(u64::MAX),
             ended: AtomicU8::new(0),
             scheduled: AtomicBool::new(false),
             starved: AtomicBool::new(false),

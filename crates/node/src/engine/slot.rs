@@ -37,6 +37,8 @@ pub enum EventKind {
     Failed,
     /// It yielded nothing for the threshold although packets were due.
     Stuck,
+    /// It came to its alarm.
+    Reached,
 }
 
 /// What a tick sends.
@@ -212,6 +214,10 @@ impl Slot {
         };
         let lane = line.eye.lane();
         let retired = lane.is_retired();
+        // Before anything is told: who hears of it looks here.
+        lane.place
+            .store(pack(front.run, front.position_ms), Ordering::Relaxed);
+        let reached = !retired && lane.rings(front.run, front.position_ms);
         if front.run != self.run && !retired {
             // A line that goes on with another track; the line's own first run is just new.
             let passed = self.run;
@@ -223,12 +229,13 @@ impl Slot {
             }
             self.tell(front.run, EventKind::Started, out);
         }
+        if reached {
+            self.tell(front.run, EventKind::Reached, out);
+        }
         let Some(line) = self.current.as_mut() else {
             return self.trail();
         };
         let lane = line.eye.lane();
-        lane.place
-            .store(pack(front.run, front.position_ms), Ordering::Relaxed);
         if !retired && lane.is_end(front.run, front.position_ms) {
             self.end(EventKind::Finished, out);
             return self.trail();

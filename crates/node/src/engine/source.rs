@@ -1,5 +1,6 @@
 //! What yields the packets of a player, as the pool runs it.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use backline_proto::lavalink::Exception;
@@ -12,7 +13,7 @@ use super::pool::Pool;
 ///
 /// Calls never wait for bytes that are not there: what has to wait (opening, probing, seeking)
 /// happens before a source is handed to the pool.
-pub trait PacketSource: Send {
+pub trait PacketSource: Any + Send {
     /// Writes the next packet to `packet`.
     fn next(&mut self, packet: &mut Packet) -> Step;
 

@@ -60,7 +60,7 @@ pub enum Effect {
     Sound,
     /// End the track there.
     EndAt(Option<u64>),
-    /// Call [`Control::handle_reached`] when the track comes there.
+    /// Tell [`EventKind::Reached`] when the track comes there.
     Alarm(Option<u64>),
     /// Fade what is heard.
     Fade {
@@ -383,6 +383,7 @@ impl Control {
                 let failure = failure.unwrap_or_else(unknown_failure);
                 self.fail(failure, sight);
             }
+            EventKind::Reached => self.pass_markers(sight),
             EventKind::Stuck if loaded.stuck => {}
             EventKind::Stuck => {
                 loaded.stuck = true;
@@ -440,13 +441,6 @@ impl Control {
             return;
         }
         self.prepare_in_time(sight);
-    }
-
-    /// Takes the news that run `run` has come to the alarm.
-    pub fn handle_reached(&mut self, run: u64, sight: &Sight) {
-        if self.goal().is_some_and(|goal| goal.run == run) {
-            self.pass_markers(sight);
-        }
     }
 
     /// Replaces one kind of markers of load `load`; false when it is not loaded any more.

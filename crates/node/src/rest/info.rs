@@ -5,10 +5,8 @@ use axum::extract::State;
 use backline_proto::lavalink::{Git, Info, Stats, Version};
 
 use super::Node;
+use crate::player::sound::filters_on;
 use crate::stats;
-
-/// Filters that are there. The others are refused with a message until they are.
-pub const FILTERS: [&str; 1] = ["volume"];
 
 /// `GET /v4/info`.
 pub async fn info(State(node): State<Node>) -> Json<Info> {
@@ -29,7 +27,10 @@ pub async fn info(State(node): State<Node>) -> Json<Info> {
         jvm: concat!("none (Backline ", env!("CARGO_PKG_VERSION"), ")").to_owned(),
         lavaplayer: concat!("backline-media ", env!("CARGO_PKG_VERSION")).to_owned(),
         source_managers: node.app.sources.names(),
-        filters: FILTERS.map(str::to_owned).to_vec(),
+        filters: filters_on(&node.app.config.filters)
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
         plugins: node.app.sources.plugins(),
     })
 }

@@ -9,14 +9,16 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use backline_proto::lavalink::{
-    LoadResult, Object, Omissible, Player as View, Snowflake, Track, UpdatePlayer, UpdateSession,
+    LoadResult, Omissible, Player as View, Snowflake, Track, UpdatePlayer, UpdateSession,
+    UpdateTrack,
 };
 
 use super::Node;
 use super::answer::{Place, Refusal, flag, json_object};
-use super::info::FILTERS;
 use super::tracks::decode_track;
+use crate::player::Player;
 use crate::player::control::Play;
+use crate::player::sound::filters_on;
 use crate::session::Session;
 
 type Body = Result<Bytes, BytesRejection>;
@@ -117,32 +119,41 @@ async fn apply(
     // Everything is checked before anything is done: a refused request changes nothing.
     let guild_id = guild_id(guild)?;
     let no_replace = flag(uri, "noReplace")?;
-    let update: UpdatePlayer = json_object(body)?;
+    let mut update: UpdatePlayer = json_object(body)?;
     let session = find(node, session)?;
     check(&update)?;
+    check_filters(node, &update)?;
     let kept = no_replace
         && session
             .player(guild_id)
             .is_some_and(|player| player.has_track());
-    let user_data = update
-        .track
-        .as_ref()
-        .and_then(|track| track.user_data.clone());
-    let wish = wish(node, &update, user_data.clone(), kept).await?;
+    let named = UpdateTrack {
+        encoded: std::mem::take(&mut update.encoded_track),
+        identifier: update.identifier.take(),
+        user_data: None,
+    };
+    // The deprecated names cannot stand beside the present one.
+    let named = update.track.take().unwrap_or(named);
+    let wish = wished(node, &named, kept).await?;
+    let next = match &update.next_track {
+        Omissible::Value(next) => wished(node, next, false).await?,
+        Omissible::Null => Wish::Stop,
+        Omissible::Absent => Wish::Keep,
+    };
 
-    let changes_track = names_track(&update);
     let player = session.player_or_new(&node.app, guild_id);
-    if let Some(voice) = update.voice {
+    if let Some(voice) = update.voice.take() {
         player
             .connect(voice)
             .await
             .map_err(|failed| Refusal::broken(failed.to_string()))?;
     }
+    let changes_track = named.encoded.is_present() || named.identifier.is_some();
     if !changes_track {
         if let Some(paused) = update.paused {
             player.pause(paused);
         }
-        if let Some(user_data) = user_data {
+        if let Some(user_data) = named.user_data {
             player.set_user_data(user_data);
         }
     }
@@ -153,15 +164,14 @@ async fn apply(
         if let Some(position) = update.position {
             player.seek(position);
         }
-        match update.end_time {
-            Omissible::Absent => {}
-            Omissible::Null => player.set_end(None),
-            Omissible::Value(end) => player.set_end(u64::try_from(end).ok()),
+        if let Some(end) = update.end_time.update() {
+            player.set_end(end.and_then(|end| u64::try_from(end).ok()));
         }
     }
-    if let Some(filters) = update.filters {
+    if let Some(filters) = update.filters.take() {
         player.set_filters(filters);
     }
+    apply_beyond(&player, &update);
     match wish {
         // Asked again, because a track may have begun while the voice connection was made.
         Wish::Play(_) | Wish::Stop if no_replace && player.has_track() => {}
@@ -183,7 +193,30 @@ async fn apply(
             });
         }
     }
+    match (next, update.next_track) {
+        (Wish::Play(track), _) => player.set_next(Some(*track)),
+        (Wish::Stop, _) => player.set_next(None),
+        (Wish::Keep, Omissible::Value(next)) => {
+            if let Some(user_data) = next.user_data {
+                player.set_next_user_data(user_data);
+            }
+        }
+        (Wish::Keep, _) => {}
+    }
     Ok(player.view())
+}
+
+/// Applies what Lavalink does not have, but for the track that follows.
+fn apply_beyond(player: &Player, update: &UpdatePlayer) {
+    if let Some(crossfade) = update.crossfade.update() {
+        player.set_crossfade(crossfade);
+    }
+    if let Some(fading) = update.fading.update() {
+        player.set_fading(fading);
+    }
+    if let Some(loudness) = update.loudness_normalizer.update() {
+        player.set_loudness(loudness);
+    }
 }
 
 fn check(update: &UpdatePlayer) -> Result<(), Refusal> {
@@ -196,31 +229,15 @@ fn check(update: &UpdatePlayer) -> Result<(), Refusal> {
     let both = |encoded: &Omissible<String>, identifier: &Option<String>| {
         encoded.is_present() && identifier.is_some()
     };
-    let nested = update
+    let tracks = update
         .track
-        .as_ref()
-        .map(|track| both(&track.encoded, &track.identifier));
-    if both(&update.encoded_track, &update.identifier) || nested == Some(true) {
+        .iter()
+        .chain(update.next_track.as_ref().value());
+    let mut nested = tracks.map(|track| both(&track.encoded, &track.identifier));
+    if both(&update.encoded_track, &update.identifier) || nested.any(|both| both) {
         return Err(Refusal::bad(
             "Cannot specify both encodedTrack and identifier",
         ));
-    }
-    if let Some(filters) = &update.filters {
-        let disabled: Vec<_> = filters
-            .names()
-            .filter(|name| !FILTERS.contains(name))
-            .collect();
-        if !disabled.is_empty() {
-            let names = disabled.join(", ");
-            let message = format!("Following filters are disabled in the config: {names}");
-            return Err(Refusal::bad(message));
-        }
-        if filters
-            .volume
-            .is_some_and(|volume| !(0.0..=5.0).contains(&volume))
-        {
-            return Err(Refusal::bad("Filter volume must be 0.0 to 5.0"));
-        }
     }
     if update
         .voice
@@ -234,54 +251,58 @@ fn check(update: &UpdatePlayer) -> Result<(), Refusal> {
     if matches!(update.end_time, Omissible::Value(end) if end <= 0) {
         return Err(Refusal::bad("End time must be greater than 0"));
     }
-    Ok(())
-}
-
-fn names_track(update: &UpdatePlayer) -> bool {
-    let nested = update.track.as_ref();
-    update.encoded_track.is_present()
-        || update.identifier.is_some()
-        || nested.is_some_and(|track| track.encoded.is_present() || track.identifier.is_some())
-}
-
-async fn wish(
-    node: &Node,
-    update: &UpdatePlayer,
-    user_data: Option<Object>,
-    kept: bool,
-) -> Result<Wish, Refusal> {
-    let nested = update.track.as_ref();
-    let encoded = match nested.map(|track| &track.encoded) {
-        Some(encoded) if encoded.is_present() => encoded,
-        _ => &update.encoded_track,
+    let beyond = || {
+        update.crossfade.value().map_or(Ok(()), |it| it.check())?;
+        update.fading.value().map_or(Ok(()), |it| it.check())?;
+        let loudness = update.loudness_normalizer.value();
+        loudness.map_or(Ok(()), |it| it.check())
     };
-    let identifier = nested
-        .and_then(|track| track.identifier.as_ref())
-        .or(update.identifier.as_ref());
-    let mut track = match (encoded, identifier) {
+    beyond().map_err(|error| Refusal::bad(error.to_string()))
+}
+
+fn check_filters(node: &Node, update: &UpdatePlayer) -> Result<(), Refusal> {
+    let Some(filters) = &update.filters else {
+        return Ok(());
+    };
+    let on = filters_on(&node.app.config.filters);
+    let off: Vec<_> = filters.names().filter(|name| !on.contains(name)).collect();
+    if !off.is_empty() {
+        let names = off.join(", ");
+        let message = format!("Following filters are disabled in the config: {names}");
+        return Err(Refusal::bad(message));
+    }
+    let checked = filters.check();
+    checked.map_err(|error| Refusal::bad(error.to_string()))
+}
+
+async fn wished(node: &Node, named: &UpdateTrack, kept: bool) -> Result<Wish, Refusal> {
+    let mut track = match (&named.encoded, &named.identifier) {
         (Omissible::Absent, None) => return Ok(Wish::Keep),
         (Omissible::Null, _) => return Ok(Wish::Stop),
         (Omissible::Value(text), _) => decode_track(text)?,
         // Nothing needs to be loaded for a track that will not be played.
         (Omissible::Absent, Some(_)) if kept => return Ok(Wish::Keep),
-        (Omissible::Absent, Some(identifier)) => match node.app.sources.load(identifier).await {
-            LoadResult::Track(track) => track,
-            LoadResult::Playlist(_) | LoadResult::Search(_) => {
-                return Err(Refusal::bad("Cannot play a playlist or search result"));
-            }
-            LoadResult::Empty => {
-                return Err(Refusal::bad("No matches found for identifier"));
-            }
-            LoadResult::Error(exception) => {
-                let message = exception.message.unwrap_or(exception.cause);
-                return Err(Refusal::bad(message));
-            }
-        },
+        (Omissible::Absent, Some(identifier)) => resolve(node, identifier).await?,
     };
-    if let Some(user_data) = user_data {
-        track.user_data = user_data;
+    if let Some(user_data) = &named.user_data {
+        track.user_data.clone_from(user_data);
     }
     Ok(Wish::Play(Box::new(track)))
+}
+
+/// Finds the one track that an identifier leads to.
+pub async fn resolve(node: &Node, identifier: &str) -> Result<Track, Refusal> {
+    match node.app.sources.load(identifier).await {
+        LoadResult::Track(track) => Ok(track),
+        LoadResult::Playlist(_) | LoadResult::Search(_) => {
+            Err(Refusal::bad("Cannot play a playlist or search result"))
+        }
+        LoadResult::Empty => Err(Refusal::bad("No matches found for identifier")),
+        LoadResult::Error(exception) => {
+            let message = exception.message.unwrap_or(exception.cause);
+            Err(Refusal::bad(message))
+        }
+    }
 }
 
 fn find(node: &Node, session: &str) -> Result<Arc<Session>, Refusal> {

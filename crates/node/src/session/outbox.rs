@@ -85,6 +85,14 @@ impl Outbox {
         matches!(self, Self::Live { .. })
     }
 
+    /// Whether there is a socket that is not far behind.
+    pub fn takes_updates(&self) -> bool {
+        match self {
+            Self::Live { messages, .. } => messages.capacity() > LIVE / 2,
+            Self::Parked { .. } | Self::Gone => false,
+        }
+    }
+
     /// Sends or keeps a message.
     pub fn push(&mut self, text: Utf8Bytes) {
         self.put(Kept { text, stats: false });

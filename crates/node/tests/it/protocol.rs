@@ -133,11 +133,10 @@ async fn every_refusal_of_a_patch_has_its_status_and_changes_nothing() {
             voiceless,
         ),
         (
-            "filters that are off",
-            json!({"filters": {"karaoke": {}, "volume": 1.0, "lowPass": {"smoothing": 3.0}}}),
-            "Following filters are disabled in the config: karaoke, lowPass",
+            "loud filter",
+            json!({"filters": {"volume": 5.5}}),
+            "Filter volume: volume must be 0.0 to 5.0, not 5.5",
         ),
-        ("loud filter", json!({"filters": {"volume": 5.5}}), "volume"),
         ("null volume", json!({"volume": null}), "Bad body"),
         ("null paused", json!({"paused": null}), "Bad body"),
         ("null position", json!({"position": null}), "Bad body"),
@@ -581,7 +580,19 @@ async fn the_node_describes_itself() {
         Some(&Value::Null)
     );
     assert_eq!(info["sourceManagers"], json!(["local", "http"]));
-    assert_eq!(info["filters"], json!(["volume"]));
+    let filters = [
+        "volume",
+        "equalizer",
+        "karaoke",
+        "timescale",
+        "tremolo",
+        "vibrato",
+        "distortion",
+        "rotation",
+        "channelMix",
+        "lowPass",
+    ];
+    assert_eq!(info["filters"], json!(filters));
     assert_eq!(info["plugins"], json!([]));
     for text in ["jvm", "lavaplayer"] {
         assert!(

@@ -126,12 +126,9 @@ impl Control {
         let mut loaded = Loaded::new(next.track, next.goal, sight);
         // The engine tells where it is: in the track that follows, when that was ready in time.
         loaded.heard = sight.position.is_some_and(|(run, _)| run == next.goal.run);
-        let effect = if loaded.heard {
-            Effect::EndAt(None)
-        } else {
-            Effect::Open
-        };
-        self.effects.push_back(effect);
+        if !loaded.heard {
+            self.effects.push_back(Effect::Open);
+        }
         self.start(loaded, sight);
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Loaded {
     /// When somebody last listened, or could have.
     pub(super) pulled_ms: i64,
     pub(super) markers: Markers,
+    /// Where it has come to its end.
+    rest_ms: Option<u64>,
 }
 
 /// Since when frames are expected; gaps of up to 100 ms between tracks do not count.
@@ -24,6 +26,8 @@ pub(super) struct Playing {
     broke_ms: Option<i64>,
 }
 
+/// How long a packet is.
+const PACKET_MS: u64 = 20;
 /// Gaps between tracks up to this do not spoil a minute's frame counts.
 const GAP_MS: i64 = 100;
 
@@ -37,10 +41,14 @@ impl Loaded {
             stuck: false,
             pulled_ms: sight.time_ms,
             markers: Markers::default(),
+            rest_ms: None,
         }
     }
 
     pub(super) fn position(&self, sight: &Sight) -> u64 {
+        if let Some(rest_ms) = self.rest_ms {
+            return rest_ms;
+        }
         match sight.position {
             Some((run, position_ms)) if run == self.goal.run => position_ms,
             _ => self.goal.position_ms,
@@ -62,14 +70,15 @@ impl Loaded {
         }
     }
 
-    /// The engine is in another run already: this one is where it had to end.
+    /// It has come to its end: behind the last packet, also if the engine is in another run
+    /// already.
     pub(super) fn rest_at_end(&mut self, sight: &Sight) {
-        if sight.position.is_some_and(|(run, _)| run != self.goal.run) {
-            let end = self.end_ms.unwrap_or(u64::MAX).min(self.length_ms());
-            if end != u64::MAX {
-                self.goal.position_ms = end;
-            }
-        }
+        let end = self.end_ms.unwrap_or(u64::MAX).min(self.length_ms());
+        let rest = match sight.position {
+            Some((run, _)) if run != self.goal.run && end != u64::MAX => end,
+            _ => end.min(self.position(sight) + PACKET_MS),
+        };
+        self.rest_ms = Some(rest);
     }
 }
 
