@@ -1,6 +1,7 @@
 //! Real files through real decoders, hostile bytes, and a count of allocations.
 
 mod allocation;
+mod deck;
 mod decoding;
 mod demuxing;
 mod filters;

@@ -303,10 +303,8 @@ impl Mixer {
                     run,
                     position,
                 } => {
-                    if self.over.take().is_some() {
-                        // What was heard since the end was silence; it is not part of any track.
-                        self.tape.cut();
-                    }
+                    self.over = None;
+                    self.ending.follow(last(&block[..filled * CHANNELS]));
                     self.tape.write(run, position, &block[..filled * CHANNELS]);
                     self.input = self.tape.written() - filled as u64;
                     count = filled;
