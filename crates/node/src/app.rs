@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Instant, SystemTime};
 
 use backline_runtime::config;
@@ -43,8 +43,20 @@ pub struct App {
     pub started: Instant,
     /// Sockets and voice connections, which say goodbye before the node ends.
     pub tasks: TaskTracker,
+    /// When the node ends at the latest, once it drains: no new players, but those that are
+    /// there play on until their clients have taken them elsewhere.
+    pub drain_until: OnceLock<Instant>,
     /// Cancelled when the node is to end.
     pub shutdown: CancellationToken,
+}
+
+impl App {
+    /// Returns the milliseconds that a node which drains may still take.
+    pub fn draining_ms(&self) -> Option<u64> {
+        let until = self.drain_until.get()?;
+        let left = until.saturating_duration_since(Instant::now());
+        Some(left.as_millis() as u64)
+    }
 }
 
 /// All players of a node, by their number.

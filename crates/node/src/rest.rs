@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod info;
+pub mod metrics;
 pub mod planner;
 pub mod players;
 pub mod tracks;
@@ -39,6 +40,7 @@ pub fn router(node: Node) -> Router {
         .route("/", get(old_client))
         .route("/v3/websocket", get(old_client))
         .route("/version", get(info::version))
+        .route(metrics::PATH, get(metrics::metrics))
         .route("/v4/websocket", get(socket::handshake))
         .route("/v4/info", get(info::info))
         .route("/v4/stats", get(info::stats))
@@ -59,6 +61,7 @@ pub fn router(node: Node) -> Router {
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(check_path))
         .layer(middleware::from_fn_with_state(node.clone(), check_password))
         .layer(middleware::map_response(name_version))
         .with_state(node)
@@ -67,6 +70,9 @@ pub fn router(node: Node) -> Router {
 /// Refuses requests without the password, with an empty body: 401 without any, 403 with another;
 /// a WebSocket handshake gets 401 for both.
 async fn check_password(State(node): State<Node>, request: Request, next: Next) -> Response {
+    if request.uri().path() == metrics::PATH && node.app.config.lavalink_metrics {
+        return next.run(request).await;
+    }
     let given = request.headers().get(header::AUTHORIZATION);
     let Some(given) = given else {
         return StatusCode::UNAUTHORIZED.into_response();
@@ -79,6 +85,16 @@ async fn check_password(State(node): State<Node>, request: Request, next: Next) 
         return StatusCode::UNAUTHORIZED.into_response();
     }
     StatusCode::FORBIDDEN.into_response()
+}
+
+/// Refuses a path that is no text, so that every handler's refusal has its body.
+async fn check_path(request: Request, next: Next) -> Response {
+    let path = percent_encoding::percent_decode_str(request.uri().path());
+    if path.decode_utf8().is_err() {
+        let refusal = answer::Refusal::bad("The path is not UTF-8");
+        return refusal.at(&answer::Place::of(request.uri()));
+    }
+    next.run(request).await
 }
 
 async fn name_version(mut response: Response) -> Response {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use backline_proto::lavalink::{
     CLIENT_NAME_HEADER, Message, SESSION_ID_HEADER, SESSION_RESUMED_HEADER, USER_ID_HEADER,
@@ -14,6 +14,7 @@ use backline_proto::lavalink::{
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::rest::Node;
+use crate::rest::answer::{Place, Refusal};
 use crate::session::outbox::Inbox;
 use crate::session::registry::Claim;
 use crate::session::{Session, encode};
@@ -31,6 +32,7 @@ const MAX_FRAME: usize = 64 * 1024;
 /// Answers the handshake. The password has been checked.
 pub async fn handshake(
     State(node): State<Node>,
+    uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -48,6 +50,9 @@ pub async fn handshake(
     }
     let claim = header(SESSION_ID_HEADER).and_then(|id| node.app.sessions.claim(id));
     let resumed = claim.is_some();
+    if !resumed && node.app.draining_ms().is_some() {
+        return Refusal::draining().at(&Place::of(&uri));
+    }
     let mut response = upgrade
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME)

@@ -59,6 +59,7 @@ pub fn stats(app: &App) -> Stats {
         uptime: app.started.elapsed().as_millis() as u64,
         memory: memory(),
         cpu: app.load.cpu(),
+        draining_ms: app.draining_ms(),
     }
 }
 

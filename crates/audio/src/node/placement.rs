@@ -51,6 +51,7 @@ mod tests {
                 system_load,
                 lavalink_load: 0.0,
             },
+            draining_ms: None,
         }
     }
 

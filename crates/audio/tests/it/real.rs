@@ -20,6 +20,7 @@ async fn node(shutdown: &CancellationToken) -> RunningNode {
     let config = config::Node {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         player_update_interval_s: 1,
+        drain_timeout_s: 0,
         local: config::node::LocalSource {
             root: Some(PathBuf::from(MUSIC)),
         },

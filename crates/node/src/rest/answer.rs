@@ -46,6 +46,12 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
+    /// Returns a refusal of something new by a node that is going away.
+    pub fn draining() -> Self {
+        let message = "The node is going away and takes nothing new";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
     /// Returns the answer.
     pub fn at(self, place: &Place) -> Response {
         let body = ErrorBody {

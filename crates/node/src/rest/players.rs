@@ -141,6 +141,9 @@ async fn apply(
         Omissible::Absent => Wish::Keep,
     };
 
+    if node.app.draining_ms().is_some() && session.player(guild_id).is_none() {
+        return Err(Refusal::draining());
+    }
     let player = session.player_or_new(&node.app, guild_id);
     if let Some(voice) = update.voice.take() {
         player

@@ -51,6 +51,7 @@ pub fn test_config() -> config::Node {
         clock_threads: 1,
         encode_threads: 2,
         player_update_interval_s: 1,
+        drain_timeout_s: 0,
         ..config::Node::default()
     };
     config.local.root = Some(assets());

@@ -2,14 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod blackhole;
 mod call;
 mod client;
 mod encryption;
 mod faults;
+mod hls;
 mod hostile;
 mod playback;
 mod protocol;
+mod radio;
 mod resume;
 mod shutdown;
 mod signal;
+mod station;
 mod web;

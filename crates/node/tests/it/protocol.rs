@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite;
 
-use crate::client::{TestNode, answer};
+use crate::client::{TestNode, answer, test_config};
 
 /// The golden vector of Lavalink's documents: a YouTube track of version 2.
 const RICK: &str = "QAAAjQIAJVJpY2sgQXN0bGV5IC0gTmV2ZXIgR29ubmEgR2l2ZSBZb3UgVXAADlJpY2tBc3RsZXlWRVZPAAAAAAADPCAAC2RRdzR3OVdnWGNRAAEAK2h0dHBzOi8vd3d3LnlvdXR1YmUuY29tL3dhdGNoP3Y9ZFF3NHc5V2dYY1EAB3lvdXR1YmUAAAAAAAAAAA==";
@@ -282,7 +282,7 @@ async fn tracks_play_without_voice_and_no_replace_keeps_them() {
         .await;
     assert_eq!(body["track"]["info"]["position"], 9_000);
     assert_eq!(body["track"]["userData"], json!({"who": "me"}));
-    assert_eq!(body["track"]["pluginInfo"], json!({}));
+    assert!(body["track"]["pluginInfo"]["probeInfo"].is_string());
     assert_eq!(body["track"]["encoded"], encoded);
     assert_eq!(
         (&body["paused"], &body["state"]["position"]),
@@ -654,7 +654,7 @@ async fn loads_answer_200_whatever_they_find() {
     }
     assert_eq!(
         (&data["pluginInfo"], &data["userData"]),
-        (&json!({}), &json!({}))
+        (&json!({"probeInfo": "ogg"}), &json!({}))
     );
     let encoded = data["encoded"].as_str().unwrap();
     assert!(encoded.starts_with('Q'));
@@ -691,5 +691,38 @@ async fn loads_answer_200_whatever_they_find() {
         text.contains("backline_node_loads_total{source=\"local\",result=\"track\"} 1"),
         "{text}"
     );
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_have_the_names_of_lavalink_where_they_are_asked_for() {
+    let mut config = test_config();
+    config.lavalink_metrics = true;
+    let node = TestNode::start_with(config).await;
+    let _client = node.connect().await;
+    let url = format!("http://{}/metrics", node.address);
+    let answer = reqwest::get(&url).await.unwrap();
+    assert_eq!(answer.status(), 200, "no password is needed");
+    let text = answer.text().await.unwrap();
+    for name in [
+        "players_total",
+        "playing_players_total",
+        "uptime_milliseconds",
+        "memory_free_bytes",
+        "memory_used_bytes",
+        "memory_allocated_bytes",
+        "memory_reservable_bytes",
+        "cpu_cores",
+        "cpu_system_load_percentage",
+        "cpu_lavalink_load_percentage",
+    ] {
+        let line = format!("# TYPE lavalink_{name} gauge\nlavalink_{name} ");
+        assert!(text.contains(&line), "{name}: {text}");
+    }
+    node.stop().await;
+    let node = TestNode::start().await;
+    let url = format!("http://{}/metrics", node.address);
+    assert_eq!(reqwest::get(&url).await.unwrap().status(), 401);
+    assert_eq!(node.get("/metrics").await.0, 404, "off by default");
     node.stop().await;
 }

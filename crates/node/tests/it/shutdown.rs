@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::call::{self, player, sound, until_silence, voice_server};
-use crate::client::{TestNode, test_config};
+use crate::call::{self, player, sound, sounds, until_silence, voice_server};
+use crate::client::{TestNode, TestSocket, test_config};
 
 /// Returns name and voluntary context switches of each of this process's threads.
 fn threads() -> Vec<(String, u64)> {
@@ -55,6 +55,72 @@ async fn sockets_close_with_1001_and_calls_are_left() {
         std::net::TcpStream::connect(address).is_err(),
         "nobody listens any more"
     );
+}
+
+/// Returns the close code that ends a socket.
+async fn close_code(socket: &mut TestSocket) -> u16 {
+    loop {
+        if let Err(close) = socket.next_or_close().await {
+            return u16::from(close.expect("a close frame").code);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_drains_plays_on_until_its_players_are_taken_elsewhere() {
+    let mut config = test_config();
+    config.drain_timeout_s = 600;
+    let node = TestNode::start_with(config).await;
+    let voice = voice_server().await;
+    let (mut socket, session) = node.connect().await;
+    let mut listener = call::play(&node, &session, &voice, 7, "music/nocturne.opus").await;
+    sound(&mut listener).await;
+    node.shutdown.cancel();
+    let told = socket
+        .until("that it drains", |message| {
+            message["op"] == "stats" && !message["drainingMs"].is_null()
+        })
+        .await;
+    assert!(told["drainingMs"].as_u64().unwrap() <= 600_000, "{told}");
+    // Nothing new, and a clear word about it.
+    let refused = node.socket(&[]).await.err().expect("no new clients");
+    assert!(refused.to_string().contains("503"), "{refused}");
+    let (status, body) = node
+        .patch(
+            &player(&session, 8),
+            json!({"voice": call::invite(&voice, 8)}),
+        )
+        .await;
+    assert_eq!(
+        (status.as_u16(), &body["status"]),
+        (503, &json!(503)),
+        "{body}"
+    );
+    // What is there plays on and obeys.
+    let frames = sounds(&mut listener, 50).await;
+    assert_eq!(frames.len(), 50);
+    let (status, body) = node
+        .patch(&player(&session, 7), json!({"volume": 50}))
+        .await;
+    assert_eq!(status, 200, "{body}");
+    node.delete(&player(&session, 7)).await;
+    assert_eq!(close_code(&mut socket).await, 1001);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_ends_in_time_although_nobody_takes_the_players() {
+    let mut config = test_config();
+    config.drain_timeout_s = 1;
+    let node = TestNode::start_with(config).await;
+    let voice = voice_server().await;
+    let (mut socket, session) = node.connect().await;
+    let mut listener = call::play(&node, &session, &voice, 7, "music/nocturne.opus").await;
+    sound(&mut listener).await;
+    node.shutdown.cancel();
+    sounds(&mut listener, 10).await;
+    assert_eq!(close_code(&mut socket).await, 1001);
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

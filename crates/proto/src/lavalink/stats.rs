@@ -22,6 +22,10 @@ pub struct Stats {
     pub memory: Memory,
     /// CPU.
     pub cpu: Cpu,
+    /// Milliseconds until a node that is going away ends; absent otherwise. Not of Lavalink:
+    /// clients that know it take their players elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining_ms: Option<u64>,
 }
 
 /// Memory, in bytes.
@@ -76,6 +80,7 @@ mod tests {
                 system_load: 0.5,
                 lavalink_load: 0.25,
             },
+            draining_ms: None,
         }
     }
 

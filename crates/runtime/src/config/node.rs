@@ -47,6 +47,18 @@ section! {
             ///
             /// Unit: milliseconds. Range: 100..=600000. Default: 10000. Reloadable: no.
             pub track_stuck_threshold_ms: u32 = 10_000, in 100..=600_000;
+            /// How long the node plays on when it is told to end (SIGTERM), so that clients can take
+            /// their players elsewhere; it ends as soon as nothing plays. Meanwhile it refuses
+            /// new clients and players with 503. `backline run` does not wait: its clients end
+            /// with it.
+            ///
+            /// Unit: seconds. Range: 0..=3600. Default: 10. Reloadable: no.
+            pub drain_timeout_s: u32 = 10, in 0..=3_600;
+            /// Whether `/metrics` on this port tells Lavalink's figures under Lavalink's names,
+            /// without password, for scrapers and dashboards made for it.
+            ///
+            /// Default: false. Reloadable: no.
+            pub lavalink_metrics: bool = false;
         }
         sections {
             /// The source `http`: audio files on web servers.
