@@ -10,6 +10,7 @@ pub mod feed;
 pub mod lane;
 pub mod packet;
 pub mod pool;
+pub mod priority;
 pub mod slot;
 pub mod source;
 pub mod transport;
@@ -104,10 +105,7 @@ impl Engine {
                 metrics.clone(),
                 (options.stuck.as_millis() / 20) as u32,
             );
-            let run = move || {
-                prefer_this_thread();
-                Clock::new(outlets).run(&orders);
-            };
+            let run = move || Clock::new(outlets).run(&orders);
             threads.push(
                 std::thread::Builder::new()
                     .name(format!("clock-{index}"))
@@ -253,14 +251,4 @@ impl Events {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Asks for a better place in the scheduler, where the process may; a clock does little and has
-/// to do it on time.
-fn prefer_this_thread() {
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: a plain system call without pointers; 0 names the calling thread.
-        let _refused = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -10) };
-    }
 }

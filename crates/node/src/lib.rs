@@ -6,7 +6,6 @@
 mod app;
 #[cfg(test)]
 mod counting;
-mod drain;
 mod engine;
 mod player;
 mod rest;
@@ -19,7 +18,7 @@ mod voice;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use backline_runtime::config;
@@ -51,7 +50,6 @@ pub mod inside {
     pub use crate::engine::transport::Transport;
     pub use crate::engine::{Engine, EngineOptions, Seat};
     pub use crate::source::Sources;
-    pub use crate::source::piped::Piped;
     pub use crate::voice::udp::for_sending;
 }
 
@@ -133,10 +131,9 @@ pub async fn start(
         load: Load::default(),
         started: Instant::now(),
         tasks: TaskTracker::new(),
-        drain_until: OnceLock::new(),
-        shutdown: CancellationToken::new(),
+        shutdown,
     });
-    let ended = tokio::spawn(run(app, listener, events, shutdown));
+    let ended = tokio::spawn(run(app, listener, events));
     Ok(RunningNode { local_addr, ended })
 }
 
@@ -154,20 +151,14 @@ impl RunningNode {
     }
 }
 
-async fn run(
-    app: Arc<App>,
-    listener: TcpListener,
-    events: engine::Events,
-    told_to_end: CancellationToken,
-) {
+async fn run(app: Arc<App>, listener: TcpListener, events: engine::Events) {
     let minutes = Arc::new(Mutex::new(Minutes::default()));
     let router = rest::router(Node {
         app: Arc::clone(&app),
         minutes: Arc::clone(&minutes),
     });
     let events = tokio::spawn(ticker::hand_out_events(Arc::clone(&app), events));
-    let ticks = tokio::spawn(ticker::tick(Arc::clone(&app), Arc::clone(&minutes)));
-    tokio::spawn(drain::drain(Arc::clone(&app), minutes, told_to_end));
+    let ticks = tokio::spawn(ticker::tick(Arc::clone(&app), minutes));
     let served = serve(listener, router, Bounds::default(), app.shutdown.clone());
     let overdue = async {
         app.shutdown.cancelled().await;

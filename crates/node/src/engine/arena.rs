@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError};
 pub const BLOCK: usize = 16 * 1024;
 /// Bytes of a slab: one huge page.
 const SLAB: usize = 2 * 1024 * 1024;
+/// Bytes of a small page.
+const PAGE: usize = 4_096;
 /// Blocks of a slab.
 const BLOCKS: usize = SLAB / BLOCK;
 /// Slabs without a block in use that are kept for the next players.
@@ -109,10 +111,14 @@ impl Slab {
 pub fn prefer_huge_pages(memory: NonNull<u8>, length: usize) {
     #[cfg(target_os = "linux")]
     {
+        // Whole pages only; the rest at both ends stays as it is.
+        let start = memory.as_ptr().wrapping_add(PAGE - 1);
+        let start = start.map_addr(|address| address & !(PAGE - 1));
+        let end = memory.as_ptr().wrapping_add(length);
+        let length = end.addr().saturating_sub(start.addr()) & !(PAGE - 1);
         // SAFETY: advice about pages changes nothing of what they hold; addresses that are not
         // mapped are refused.
-        let _refused =
-            unsafe { libc::madvise(memory.as_ptr().cast(), length, libc::MADV_HUGEPAGE) };
+        let _refused = unsafe { libc::madvise(start.cast(), length, libc::MADV_HUGEPAGE) };
     }
     #[cfg(not(target_os = "linux"))]
     {

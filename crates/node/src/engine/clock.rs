@@ -16,6 +16,7 @@ use super::bell::Bell;
 use super::feed::{Feed, Line};
 use super::lane::prefetch;
 use super::pool::{Errand, Waker};
+use super::priority::Favour;
 use super::slot::{Counters, Event, Haste, Outlet, Slot, Tick};
 use super::transport::{Scratch, Sent, Transport};
 
@@ -225,8 +226,10 @@ impl Clock {
     /// Runs until told to exit, or until nobody can tell it anything any more.
     pub fn run(mut self, commands: &Receiver<Command>) {
         let start = Instant::now();
+        let mut favour = Favour::new();
         loop {
             if self.active == 0 {
+                favour.handle_sleep(elapsed_ms(start));
                 // Nobody plays: the thread costs nothing until it is told something.
                 let Ok(command) = commands.recv() else { return };
                 if self.handle(command).is_break() {
@@ -259,8 +262,12 @@ impl Clock {
                 let due = Duration::from_millis(next_ms);
                 let now = start.elapsed();
                 self.cursor_ms = next_ms;
-                if let Some(left) = due.checked_sub(now) {
-                    std::thread::sleep(left);
+                match due.checked_sub(now) {
+                    Some(left) => {
+                        favour.handle_sleep(now_ms);
+                        std::thread::sleep(left);
+                    }
+                    None => favour.handle_busy(now_ms),
                 }
             }
         }

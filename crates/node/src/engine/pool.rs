@@ -9,6 +9,7 @@ use backline_media::dsp::flush_denormals;
 use rtrb::Consumer;
 
 use super::feed::{Feed, Line, Settings};
+use super::priority::prefer_this_thread;
 
 /// The encode pool; cheap to clone.
 #[derive(Clone)]
@@ -204,6 +205,8 @@ impl Shared {
 
 fn work(shared: &Arc<Shared>, index: usize) {
     flush_denormals();
+    // Behind the clocks, before everybody whose lateness nobody hears.
+    prefer_this_thread(-5);
     let own = &shared.workers[index];
     let _first = own.thread.set(std::thread::current());
     let pool = Pool(Arc::clone(shared));

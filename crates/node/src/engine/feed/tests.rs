@@ -205,3 +205,53 @@ fn cheap_packets_are_made_far_ahead_and_dear_ones_not() {
         assert_eq!(ready, packets);
     }
 }
+
+#[test]
+fn threads_of_the_pool_treat_denormals_as_zero() {
+    /// Says what becomes of a number that is too small.
+    struct Tiny(std::sync::mpsc::Sender<f32>, Pool);
+
+    impl PacketSource for Tiny {
+        fn next(&mut self, _: &mut Packet) -> Step {
+            let tiny = std::hint::black_box(f32::MIN_POSITIVE);
+            let told = self.0.send(tiny * std::hint::black_box(0.5));
+            told.expect("the test listens");
+            Step::End
+        }
+
+        fn apply(&mut self, _: &Settings) {}
+
+        fn ready(&mut self) -> bool {
+            true
+        }
+
+        fn waits(&self) -> bool {
+            false
+        }
+
+        fn seek(&mut self, _: u64) -> Result<(), Box<Exception>> {
+            Ok(())
+        }
+
+        fn wake(&self) -> Wake {
+            Wake::new(&self.1)
+        }
+    }
+
+    let (pool, threads) = Pool::start(3, Vec::new()).expect("threads");
+    let (tell, told) = std::sync::mpsc::channel();
+    for _ in 0..12 {
+        let source = Tiny(tell.clone(), pool.clone());
+        let (feed, _line) = Feed::new(1, 1, 0, gain(1.0), Box::new(source));
+        pool.schedule(&feed);
+    }
+    drop(tell);
+    let heard: Vec<f32> = (0..12)
+        .map_while(|_| told.recv_timeout(std::time::Duration::from_secs(20)).ok())
+        .collect();
+    pool.stop();
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+    assert_eq!(heard, [0.0; 12]);
+}
