@@ -6,6 +6,7 @@
 mod app;
 #[cfg(test)]
 mod counting;
+mod drain;
 mod engine;
 mod player;
 mod rest;
@@ -18,7 +19,7 @@ mod voice;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use backline_runtime::config;
@@ -50,6 +51,7 @@ pub mod inside {
     pub use crate::engine::transport::Transport;
     pub use crate::engine::{Engine, EngineOptions, Seat};
     pub use crate::source::Sources;
+    pub use crate::source::piped::Piped;
     pub use crate::voice::udp::for_sending;
 }
 
@@ -131,9 +133,10 @@ pub async fn start(
         load: Load::default(),
         started: Instant::now(),
         tasks: TaskTracker::new(),
-        shutdown,
+        drain_until: OnceLock::new(),
+        shutdown: CancellationToken::new(),
     });
-    let ended = tokio::spawn(run(app, listener, events));
+    let ended = tokio::spawn(run(app, listener, events, shutdown));
     Ok(RunningNode { local_addr, ended })
 }
 
@@ -151,14 +154,20 @@ impl RunningNode {
     }
 }
 
-async fn run(app: Arc<App>, listener: TcpListener, events: engine::Events) {
+async fn run(
+    app: Arc<App>,
+    listener: TcpListener,
+    events: engine::Events,
+    told_to_end: CancellationToken,
+) {
     let minutes = Arc::new(Mutex::new(Minutes::default()));
     let router = rest::router(Node {
         app: Arc::clone(&app),
         minutes: Arc::clone(&minutes),
     });
     let events = tokio::spawn(ticker::hand_out_events(Arc::clone(&app), events));
-    let ticks = tokio::spawn(ticker::tick(Arc::clone(&app), minutes));
+    let ticks = tokio::spawn(ticker::tick(Arc::clone(&app), Arc::clone(&minutes)));
+    tokio::spawn(drain::drain(Arc::clone(&app), minutes, told_to_end));
     let served = serve(listener, router, Bounds::default(), app.shutdown.clone());
     let overdue = async {
         app.shutdown.cancelled().await;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::company::Company;
 use crate::stage::{Grown, Window};
 
 /// One run of a bare loop.
@@ -29,11 +30,13 @@ pub struct Report {
     rounds: usize,
     passthrough: Vec<Row>,
     transcode: Row,
+    company: Company,
 }
 
 /// So many players of one kind; medians over the rounds.
 #[derive(Serialize)]
 pub struct Row {
+    name: &'static str,
     players: usize,
     frame_us: f64,
     clock_us: f64,
@@ -94,7 +97,7 @@ impl Round {
 }
 
 impl Row {
-    pub fn new(players: usize, grown: &Grown, rounds: &[Round]) -> Self {
+    pub fn new(name: &'static str, players: usize, grown: &Grown, rounds: &[Round]) -> Self {
         let median_of = |value: fn(&Round) -> f64| median(rounds.iter().map(value));
         let sum = |value: fn(&Round) -> u64| rounds.iter().map(value).sum();
         let bare = (0..rounds[0].bare.len()).map(|index| {
@@ -115,6 +118,7 @@ impl Row {
         }
         let frame_us = median_of(Round::frame_us);
         Self {
+            name,
             players,
             frame_us,
             clock_us: median_of(Round::clock_us),
@@ -135,13 +139,14 @@ impl Row {
 }
 
 impl Report {
-    pub fn new(rounds: usize, passthrough: Vec<Row>, transcode: Row) -> Self {
+    pub fn new(rounds: usize, passthrough: Vec<Row>, transcode: Row, company: Company) -> Self {
         Self {
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             optimised: !cfg!(debug_assertions),
             rounds,
             passthrough,
             transcode,
+            company,
         }
     }
 
@@ -163,23 +168,23 @@ impl Report {
         if !self.optimised {
             writeln!(out, "This is a development build: its figures say nothing.")?;
         }
-        let passthrough = "Passthrough: Ogg Opus files, AES-256-GCM, 1 clock and 1 pool thread";
+        let passthrough = "Passthrough: Ogg Opus files, 1 clock and 1 pool thread";
         write_rows(out, passthrough, &self.passthrough)?;
-        let transcode =
-            "Transcode: MP3 files at volume 80, libopus complexity 10, the same threads";
+        let transcode = "Transcode: MP3 files at volume 80, libopus complexity 10, AES-256-GCM";
         write_rows(out, transcode, std::slice::from_ref(&self.transcode))?;
         writeln!(
             out,
             "\nBare loops, beside the players in the same rounds: 100 % is a node that costs \
-             nothing.\n  {:>7}  {:<28}{:>9}{:>8}{:>13}",
-            "players", "loop", "µs", "spread", "bare/players",
+             nothing.\n  {:>7}  {:<20}{:<30}{:>9}{:>8}{:>13}",
+            "players", "frames pass", "loop", "µs", "spread", "bare/players",
         )?;
         for row in self.passthrough.iter().chain([&self.transcode]) {
             for bare in &row.bare {
                 writeln!(
                     out,
-                    "  {:>7}  {:<28}{:>9.2}{:>8.2}{:>12.0}%",
+                    "  {:>7}  {:<20}{:<30}{:>9.2}{:>8.2}{:>12.0}%",
                     row.players,
+                    row.name,
                     bare.name,
                     bare.us,
                     bare.spread,
@@ -187,14 +192,43 @@ impl Report {
                 )?;
             }
         }
-        Ok(())
+        self.write_company(out)
+    }
+
+    fn write_company(&self, out: &mut impl Write) -> std::fmt::Result {
+        let Company {
+            players,
+            dead,
+            alone,
+            beside_dead,
+            files_us,
+            radio_us,
+        } = &self.company;
+        writeln!(
+            out,
+            "\n{players} players alone, and beside {dead} dead sources"
+        )?;
+        for (name, lateness) in [("alone", alone), ("beside", beside_dead)] {
+            writeln!(
+                out,
+                "  {name:<8} late p50 {:.3} ms, p99 {:.3} ms; clock {:.2} µs a frame",
+                lateness.p50_ms, lateness.p99_ms, lateness.clock_us
+            )?;
+        }
+        writeln!(
+            out,
+            "\n{players} players on one MP3 radio: {radio_us:.2} µs a frame, on files passed \
+             through {files_us:.2}: {:.2} times as much",
+            radio_us / files_us
+        )
     }
 }
 
 fn write_rows(out: &mut impl Write, title: &str, rows: &[Row]) -> std::fmt::Result {
     writeln!(
         out,
-        "\n{title}\n  {:>7}{:>10}{:>9}{:>9}{:>14}{:>10}{:>7}{:>9}{:>9}{:>9}{:>12}{:>16}",
+        "\n{title}\n  {:<20}{:>7}{:>10}{:>9}{:>9}{:>14}{:>10}{:>7}{:>9}{:>9}{:>9}{:>12}{:>16}",
+        "frames pass",
         "players",
         "µs/frame",
         "clock",
@@ -213,8 +247,9 @@ fn write_rows(out: &mut impl Write, title: &str, rows: &[Row]) -> std::fmt::Resu
         let threads = format!("{} of {}", row.engine_threads, row.threads);
         writeln!(
             out,
-            "  {:>7}{:>10.2}{:>9.2}{:>9.2}{:>14.0}{sent:>9.1}%{:>7}{:>9}{:>9.2}{:>9.2}{:>12.1}\
+            "  {:<20}{:>7}{:>10.2}{:>9.2}{:>9.2}{:>14.0}{sent:>9.1}%{:>7}{:>9}{:>9.2}{:>9.2}{:>12.1}\
              {threads:>16}",
+            row.name,
             row.players,
             row.frame_us,
             row.clock_us,
@@ -230,7 +265,8 @@ fn write_rows(out: &mut impl Write, title: &str, rows: &[Row]) -> std::fmt::Resu
     Ok(())
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// Returns the middle one.
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -243,7 +279,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 /// Returns where `share` of all frames is reached, in milliseconds; within a bucket, frames are
 /// taken to lie evenly.
-fn quantile(lateness: &BTreeMap<u64, u64>, share: f64) -> f64 {
+pub fn quantile(lateness: &BTreeMap<u64, u64>, share: f64) -> f64 {
     let wanted = lateness.values().sum::<u64>() as f64 * share;
     let (mut below, mut from) = (0.0, 0.0);
     for (&bound, &frames) in lateness {

@@ -1,28 +1,31 @@
 //! The engine with its players, and what they send to.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use backline_media::pipeline::Effects;
-use backline_media::voice::{EndToEnd, Mode, Sealer};
+use backline_media::voice::{Mode, Sealer};
 use backline_node::inside::{
-    Engine, EngineOptions, Feed, Seat, Settings, Sources, Transport, for_sending,
+    Engine, EngineOptions, EventKind, Feed, Piped, Seat, Settings, Sources, Transport, for_sending,
 };
 use backline_proto::lavalink::{LoadResult, Track as Described};
 use backline_runtime::config;
 use backline_runtime::metrics::Metrics;
 use tokio::runtime::Runtime;
 
+use crate::bare::Crypto;
 use crate::meter;
 
 /// A file of the repository, in memory for the bare loops and by name for the node.
 #[derive(Clone)]
 pub struct Track {
-    name: &'static str,
+    pub name: &'static str,
     pub bytes: Arc<[u8]>,
 }
 
@@ -41,12 +44,31 @@ pub struct Stage {
     threads: [u32; 2],
     /// Memory before any of the present kind of players came.
     empty: u64,
+    /// Players whose track is over.
+    finished: Receiver<u64>,
+    last_id: u64,
+    paused: bool,
     runtime: Runtime,
 }
 
 struct Player {
+    /// What the engine calls it.
+    id: u64,
     seat: Seat,
-    _feed: Arc<Feed>,
+    feed: Arc<Feed>,
+    track: Arc<Described>,
+    gain: f32,
+}
+
+/// What players of one kind are like.
+#[derive(Clone, Copy)]
+pub struct Kind<'a> {
+    /// What they play: a file of the music folder, or an address.
+    pub track: &'a str,
+    /// How loud; anything but 1.0 has to be encoded anew.
+    pub gain: f32,
+    /// What their frames pass.
+    pub crypto: Crypto,
 }
 
 /// What the players cost by being there.
@@ -117,8 +139,10 @@ impl Stage {
             .build()?;
         let mut config = config::Node::default();
         config.local.root = Some(music());
-        config.http.enabled = false;
+        config.http.allow_private_networks = true;
+        config.http.read_timeout_ms = 60_000;
         let metrics = Metrics::new();
+        let others = meter::threads()?;
         let options = EngineOptions {
             clock_threads: 1,
             encode_threads: 1,
@@ -127,15 +151,22 @@ impl Stage {
         let inside = runtime.enter();
         let (engine, mut events) = Engine::start(options, &metrics.node)?;
         drop(inside);
+        let (over, finished) = channel();
         runtime.spawn(async move {
             let mut heard = Vec::new();
             while events.next(&mut heard).await {
-                heard.clear();
+                for event in heard.drain(..) {
+                    if event.kind == EventKind::Finished && over.send(event.player).is_err() {
+                        return;
+                    }
+                }
             }
         });
+        let inside = runtime.enter();
         let sources =
             Sources::new(&config, engine.pool(), &metrics.node).map_err(io::Error::other)?;
-        let threads = [thread("clock-0")?, thread("encode-0")?];
+        drop(inside);
+        let threads = [thread("clock-0", &others)?, thread("encode-0", &others)?];
         Ok(Self {
             engine,
             sources,
@@ -145,14 +176,17 @@ impl Stage {
             shelf: Vec::new(),
             threads,
             empty: meter::resident()?,
+            finished,
+            last_id: 0,
+            paused: true,
             runtime,
         })
     }
 
     /// Brings players until there are `players`, and lets them play until their memory is in use.
-    pub fn grow(&mut self, players: usize, track: &Track, gain: f32) -> io::Result<Grown> {
-        self.add(players.saturating_sub(self.players.len()), track, gain)?;
-        self.play_for(SETTLE);
+    pub fn grow(&mut self, players: usize, kind: Kind<'_>) -> io::Result<Grown> {
+        self.add(players.saturating_sub(self.players.len()), kind)?;
+        self.play_for(SETTLE)?;
         let threads = meter::threads()?;
         let engine_threads = threads
             .iter()
@@ -166,44 +200,131 @@ impl Stage {
         })
     }
 
-    /// Adds players that are paused.
-    pub fn add(&mut self, count: usize, track: &Track, gain: f32) -> io::Result<()> {
-        let loaded = self.runtime.block_on(self.sources.load(track.name));
+    /// Adds players; they are paused if the others are.
+    pub fn add(&mut self, count: usize, kind: Kind<'_>) -> io::Result<()> {
+        let loaded = self.runtime.block_on(self.sources.load(kind.track));
         let LoadResult::Track(described) = loaded else {
-            return Err(io::Error::other(format!("{} did not load", track.name)));
+            return Err(io::Error::other(format!("{} did not load", kind.track)));
         };
+        let described = Arc::new(described);
         for _ in 0..count {
-            let player = self.player(&described, gain)?;
+            let player = self.player(&described, kind)?;
             self.players.push(player);
         }
         Ok(())
     }
 
-    fn player(&self, track: &Described, gain: f32) -> io::Result<Player> {
-        let id = self.players.len() + self.shelf.len();
-        let position_ms = id as u64 * 977 % SPREAD_MS;
-        let source = self
+    fn player(&mut self, track: &Arc<Described>, kind: Kind<'_>) -> io::Result<Player> {
+        self.last_id += 1;
+        let id = self.last_id;
+        let seat = self.engine.seat(id);
+        let sealer = Sealer::new(Mode::Aes256GcmRtpsize, &[7; 32]);
+        let socket = self.sinks.connect(id as usize)?;
+        let end_to_end = kind.crypto.end_to_end();
+        let transport = Transport::new(socket, sealer, end_to_end, id as u32, (0, 0));
+        seat.pause(self.paused);
+        seat.connect(Some(Box::new(transport)));
+        let position_ms = if track.info.is_seekable {
+            id * 977 % SPREAD_MS
+        } else {
+            0
+        };
+        let feed = self.play(&seat, id, 1, track, (position_ms, kind.gain))?;
+        Ok(Player {
+            id,
+            seat,
+            feed,
+            track: Arc::clone(track),
+            gain: kind.gain,
+        })
+    }
+
+    fn play(
+        &self,
+        seat: &Seat,
+        id: u64,
+        run: u64,
+        track: &Described,
+        (position_ms, gain): (u64, f32),
+    ) -> io::Result<Arc<Feed>> {
+        let mut source = self
             .runtime
             .block_on(self.sources.open(track, position_ms))
             .map_err(|failure| io::Error::other(failure.cause))?;
-        let seat = self.engine.seat(id as u64);
-        let sealer = Sealer::new(Mode::Aes256GcmRtpsize, &[7; 32]);
-        let socket = self.sinks.connect(id)?;
-        let transport = Transport::new(socket, sealer, EndToEnd::Off, id as u32, (0, 0));
-        seat.pause(true);
-        seat.connect(Some(Box::new(transport)));
+        if let Some(piped) = (&mut *source as &mut dyn Any).downcast_mut::<Piped>() {
+            piped.begin(run, run);
+        }
         let wake = source.wake();
-        let effects = Effects {
-            gain,
-            ..Effects::default()
-        };
-        let settings = Settings {
-            effects: Arc::new(effects),
-        };
-        let (feed, line) = Feed::new(id as u64, 1, position_ms, settings, source);
+        let (feed, line) = Feed::new(id, run, position_ms, settings(gain), source);
         wake.aim(&feed);
         seat.play(line);
-        Ok(Player { seat, _feed: feed })
+        Ok(feed)
+    }
+
+    /// Lets players whose track is over play it once more.
+    fn replay(&mut self) -> io::Result<()> {
+        while let Ok(id) = self.finished.try_recv() {
+            let Ok(at) = self.players.binary_search_by_key(&id, |player| player.id) else {
+                continue;
+            };
+            let player = &self.players[at];
+            let run = player.feed.place().0 + 1;
+            let feed = self.play(&player.seat, id, run, &player.track, (0, player.gain))?;
+            self.players[at].feed = feed;
+        }
+        Ok(())
+    }
+
+    /// Waits while players play, and sees to those that come to the end of their track.
+    fn watch(&mut self, duration: Duration) -> io::Result<()> {
+        let until = Instant::now() + duration;
+        loop {
+            self.replay()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(Duration::from_millis(20)));
+        }
+    }
+
+    /// Decides what the frames of all players pass from now on.
+    pub fn set_crypto(&self, crypto: Crypto) {
+        for player in &self.players {
+            player.seat.protect(crypto.end_to_end());
+        }
+    }
+
+    /// Changes the volume of one player while it plays.
+    pub fn set_gain(&mut self, at: usize, gain: f32) {
+        let player = &mut self.players[at];
+        player.gain = gain;
+        self.engine.pool().apply(&player.feed, settings(gain));
+    }
+
+    /// Sends the player away that came first.
+    pub fn remove_first(&mut self) {
+        if !self.players.is_empty() {
+            let player = self.players.remove(0);
+            self.engine.pool().dispose(&player.feed);
+        }
+    }
+
+    /// Pauses all but the first few, or lets them go on.
+    pub fn pause_from(&self, first: usize, paused: bool) {
+        for player in &self.players[first..] {
+            player.seat.pause(paused);
+        }
+    }
+
+    /// Returns what runs beside the engine.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Returns how many players there are.
+    pub fn len(&self) -> usize {
+        self.players.len()
     }
 
     /// Sends all players away.
@@ -214,24 +335,36 @@ impl Stage {
     /// Keeps the present players paused from now on, and begins with none.
     pub fn shelve(&mut self) {
         self.shelf.append(&mut self.players);
+    }
+
+    /// Counts memory that is in use now as nobody's.
+    pub fn forget_memory(&mut self) {
         if let Ok(resident) = meter::resident() {
             self.empty = resident;
         }
     }
 
     /// Lets all players play and returns what happened once everything had settled.
-    pub fn play_for(&mut self, window: Duration) -> Window {
+    pub fn play_for(&mut self, window: Duration) -> io::Result<Window> {
         self.pause_all(false);
-        std::thread::sleep(SETTLE);
-        let start = (Instant::now(), self.reading());
-        std::thread::sleep(window);
-        let (duration, end) = (start.0.elapsed(), self.reading());
+        self.watch(SETTLE)?;
+        let window = self.observe(window)?;
         self.pause_all(true);
         self.wait_for_silence();
-        end.since(&start.1, duration)
+        Ok(window)
     }
 
-    fn pause_all(&self, paused: bool) {
+    /// Returns what happens while players play on.
+    pub fn observe(&mut self, window: Duration) -> io::Result<Window> {
+        let start = (Instant::now(), self.reading());
+        self.watch(window)?;
+        let (duration, end) = (start.0.elapsed(), self.reading());
+        Ok(end.since(&start.1, duration))
+    }
+
+    /// Pauses everybody, or lets everybody go on.
+    pub fn pause_all(&mut self, paused: bool) {
+        self.paused = paused;
         for player in &self.players {
             player.seat.pause(paused);
         }
@@ -260,7 +393,7 @@ impl Stage {
             pool: meter::cpu_of(self.threads[1]),
             sent: node.frames_sent.get(),
             late: node.frames_late.get(),
-            missing: node.frames_nulled.get() + node.frames_unsent.get(),
+            missing: node.frames_nulled.get() + node.frames_unsent.get() + node.frames_missed.get(),
             lateness: lateness(&self.metrics.encode()),
         }
     }
@@ -273,6 +406,29 @@ impl Stage {
 }
 
 impl Window {
+    /// Adds what happened in another window.
+    pub fn add(&mut self, other: &Self) {
+        self.duration += other.duration;
+        self.clock += other.clock;
+        self.pool += other.pool;
+        self.sent += other.sent;
+        self.late += other.late;
+        self.missing += other.missing;
+        for (bound, frames) in &other.lateness {
+            *self.lateness.entry(*bound).or_insert(0) += frames;
+        }
+    }
+
+    /// Returns the bound below which the latest frame was, in milliseconds.
+    pub fn latest(&self) -> String {
+        let latest = self.lateness.iter().rev().find(|(_, frames)| **frames > 0);
+        match latest {
+            Some((&u64::MAX, _)) => "> 1000".to_owned(),
+            Some((bound, _)) => format!("< {}", *bound as f64 / 1e3),
+            None => "none".to_owned(),
+        }
+    }
+
     fn since(&self, start: &Self, duration: Duration) -> Self {
         let lateness = self.lateness.iter().map(|(bound, frames)| {
             let before = start.lateness.get(bound).copied().unwrap_or(0);
@@ -287,6 +443,16 @@ impl Window {
             missing: self.missing - start.missing,
             lateness: lateness.collect(),
         }
+    }
+}
+
+fn settings(gain: f32) -> Settings {
+    let effects = Effects {
+        gain,
+        ..Effects::default()
+    };
+    Settings {
+        effects: Arc::new(effects),
     }
 }
 
@@ -309,12 +475,14 @@ fn lateness(metrics: &str) -> BTreeMap<u64, u64> {
         .collect()
 }
 
-/// Returns the id of a thread; a new one may take a moment to call itself by its name.
-fn thread(name: &str) -> io::Result<u32> {
+/// Returns the id of a thread that is none of `others`; a new one may take a moment to call itself
+/// by its name.
+fn thread(name: &str, others: &[(u32, String)]) -> io::Result<u32> {
     let until = Instant::now() + Duration::from_secs(5);
     loop {
         let threads = meter::threads()?;
-        if let Some((id, _)) = threads.iter().find(|(_, other)| other == name) {
+        let new = |id: u32| others.iter().all(|(other, _)| *other != id);
+        if let Some((id, _)) = threads.iter().find(|(id, other)| other == name && new(*id)) {
             return Ok(*id);
         }
         if Instant::now() > until {

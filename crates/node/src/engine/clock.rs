@@ -354,6 +354,10 @@ impl Clock {
                 self.phases[phase].swap_remove(index);
                 continue;
             };
+            if entry.transport.as_mut().is_some_and(Transport::waits) {
+                index += 1;
+                continue;
+            }
             let tick = entry.slot.tick(&mut self.outlets);
             let opus = match tick {
                 Tick::Packet => entry.slot.opus(),

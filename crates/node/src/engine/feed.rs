@@ -383,7 +383,9 @@ impl Lane {
         let (rings, at_ms) = lane::unpack(alarm, run);
         let spent = || {
             let (order, otherwise) = (Ordering::Relaxed, Ordering::Relaxed);
-            let spent = self.alarm_at.compare_exchange(alarm, u64::MAX, order, otherwise);
+            let spent = self
+                .alarm_at
+                .compare_exchange(alarm, u64::MAX, order, otherwise);
             // Control has set another one this very moment: that one counts.
             spent.is_ok()
         };

@@ -13,6 +13,8 @@ pub struct Transport {
     socket: UdpSocket,
     sealer: Sealer,
     end_to_end: EndToEnd,
+    /// Ticks that the first end-to-end keys may still take.
+    patience: u8,
     ssrc: u32,
     sequence: u16,
     timestamp_base: u32,
@@ -47,10 +49,22 @@ impl Transport {
             socket,
             sealer,
             end_to_end,
+            patience: FIRST_KEYS,
             ssrc,
             sequence,
             timestamp_base,
         }
+    }
+
+    /// Whether the first end-to-end keys are on their way, so that a track had better not begin
+    /// yet: its beginning would be muted. Asked once a tick; who is alone in a call gets no keys,
+    /// so it ends by itself.
+    ///
+    /// Real-time: never allocates, locks or blocks.
+    pub fn waits(&mut self) -> bool {
+        let waits = matches!(self.end_to_end, EndToEnd::Pending) && self.patience > 0;
+        self.patience = if waits { self.patience - 1 } else { 0 };
+        waits
     }
 
     /// Protects packets with other keys from now on.
@@ -94,6 +108,9 @@ impl Transport {
         }
     }
 }
+
+/// A second: agreeing on keys takes a few round trips.
+const FIRST_KEYS: u8 = 50;
 
 impl Scratch {
     /// Returns empty buffers with all the room that packets need.
