@@ -5,17 +5,21 @@
 //! the next. The order is that of the reference server: sources with links and prefixes of their
 //! own first, then files, then any link on the web.
 
+pub mod alarm;
 pub mod api;
 pub mod describe;
 pub mod failure;
 pub mod format;
+pub mod hls;
 pub mod http;
+pub mod links;
 pub mod local;
 pub mod mirror;
 pub mod piped;
 pub mod probe;
 pub mod program;
 pub mod reader;
+pub mod shared;
 pub mod speech;
 pub mod threads;
 pub mod ytdlp;
@@ -26,15 +30,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backline_media::opus::EncoderOptions;
-use backline_proto::lavalink::{Exception, LoadResult, Plugin, Severity, Track};
+use backline_proto::lavalink::{Exception, LoadResult, Lyrics, Plugin, Severity, Track};
 use backline_runtime::config;
 use backline_runtime::metrics::node::{
     LoadLabels, LoadResult as Counted, LoadSource, NodeMetrics, OpenLabels, OpenResult,
 };
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use reqwest::Client;
 
 use crate::engine::feed::{PacketSource, Wake};
 use crate::engine::pool::Pool;
+use crate::tenants::Caller;
 use http::Http;
 use http::loader::HttpSource;
 use local::Local;
@@ -58,6 +65,11 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
     /// Returns the plugin that clients look for to see whether the source is there.
     fn plugin(&self) -> Option<Plugin> {
         None
+    }
+
+    /// Returns the lyrics of one of its tracks, if it knows them.
+    fn lyrics<'a>(&'a self, _track: &'a Track) -> BoxFuture<'a, Option<Lyrics>> {
+        std::future::ready(None).boxed()
     }
 
     /// Returns the catalogue behind it, if it only knows tracks.
@@ -128,6 +140,8 @@ pub struct Sources {
     web: HttpSource,
     /// Catalogues whose keys can be changed.
     keyed: Keyed,
+    /// Asks APIs.
+    client: Client,
 }
 
 /// Catalogues whose keys can be changed while the node runs.
@@ -241,6 +255,7 @@ impl Sources {
             list,
             web,
             keyed,
+            client,
         })
     }
 
@@ -266,9 +281,28 @@ impl Sources {
         plugins
     }
 
+    /// Whether there is anything to search in by a prefix of a service.
+    pub fn can_search(&self) -> bool {
+        self.list.iter().any(|source| {
+            source.catalogue().is_some() || source.label() == LoadSource::Ytdlp
+        })
+    }
+
+    /// Returns the lyrics of a track, if its source knows them.
+    pub async fn lyrics(&self, track: &Track) -> Option<Lyrics> {
+        let name = track.info.source_name.as_str();
+        let plays = |source: &&Arc<dyn Source>| source.names().contains(&name);
+        self.list.iter().find(plays)?.lyrics(track).await
+    }
+
     /// Returns the catalogues that only know tracks.
     pub fn catalogues(&self) -> impl Iterator<Item = &dyn Catalogue> {
         self.list.iter().filter_map(|source| source.catalogue())
+    }
+
+    /// Returns what asks APIs.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Returns the catalogues whose keys can be changed.
@@ -281,7 +315,7 @@ impl Sources {
         &self.web
     }
 
-    /// Returns what an identifier leads to.
+    /// Returns what an identifier leads to, within what the caller may use.
     pub async fn load(&self, identifier: &str) -> LoadResult {
         let began = Instant::now();
         let (source, result) = self.ask(identifier.trim()).await;
@@ -331,9 +365,14 @@ impl Sources {
         if identifier.is_empty() || identifier.len() > MAX_IDENTIFIER {
             return Ok(answer);
         }
+        let caller = Caller::current();
         for source in &self.list {
+            if !source.names().iter().any(|name| caller.may_use(name)) {
+                continue;
+            }
             match source.load(self, identifier).await {
                 Loaded::Foreign => {}
+                Loaded::Found(result) if refused(&caller, &result) => {}
                 Loaded::Found(result) => return Ok((source.label(), result)),
                 Loaded::Perhaps(result) => answer = (source.label(), result),
                 Loaded::Moved(next) => return Err((source.label(), next)),
@@ -412,6 +451,17 @@ impl Sources {
         };
         self.shared.threads.run(waits, seek).await
     }
+}
+
+/// Whether there is a track that the caller may not use: some sources have several names.
+fn refused(caller: &Caller, result: &LoadResult) -> bool {
+    let tracks = match result {
+        LoadResult::Track(track) => std::slice::from_ref(track),
+        LoadResult::Playlist(playlist) => &playlist.tracks,
+        LoadResult::Search(tracks) => tracks,
+        LoadResult::Empty | LoadResult::Error(_) => return false,
+    };
+    tracks.iter().any(|track| caller.check(track).is_err())
 }
 
 impl fmt::Debug for Opened {

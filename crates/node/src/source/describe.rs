@@ -4,7 +4,10 @@ use std::path::Path;
 
 use backline_proto::lavalink::encoded::{self, Content, Details};
 use backline_proto::lavalink::{Object, Track, TrackInfo, UNKNOWN_LENGTH};
+use url::Url;
 
+use super::http::found::Sound;
+use super::http::loader::file_name;
 use super::probe::Probed;
 
 /// Returns a local file as a track.
@@ -21,9 +24,25 @@ pub fn file(probed: &Probed, path: &Path) -> Track {
     )
 }
 
-/// Returns something on the web as a track; `named` is what its URL calls it.
-pub fn web(probed: &Probed, identifier: &str, named: Option<&str>, live: bool) -> Track {
-    describe(probed, "http", identifier, named, live)
+/// Returns sound on the web as a track; `named` is what a list calls it.
+pub fn web(sound: &Sound, identifier: &str, url: &Url, named: Option<&str>) -> Track {
+    let file = file_name(url);
+    let named = named.or(file.as_deref());
+    let Some(station) = &sound.station else {
+        return describe(&sound.probed, "http", identifier, named, sound.live);
+    };
+    // What plays, or else what the reference server takes for a title.
+    let title = station.title.now();
+    let about = [&station.description, &station.page, &station.name];
+    let mut about = about.into_iter().filter_map(|text| text.as_deref());
+    let title = title.as_deref().or_else(|| about.next());
+    let mut track = describe(&sound.probed, "http", identifier, named, sound.live);
+    track.info.title = title.map_or(track.info.title, short);
+    track.info.author = station.name.as_deref().map_or(track.info.author, short);
+    self::track(
+        track.info,
+        Details::Probe(sound.probed.format.name().to_owned()),
+    )
 }
 
 fn describe(

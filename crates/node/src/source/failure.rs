@@ -51,6 +51,8 @@ pub fn of_fetch(error: &FetchError) -> Box<Exception> {
             (Severity::Common, "That URL is not playable")
         }
         FetchError::Status(_) => (Severity::Suspicious, "The server failed"),
+        FetchError::Broken(_) => (Severity::Suspicious, "The connection to the server broke"),
+        FetchError::TooLarge => (Severity::Common, "That file is too large"),
         FetchError::Redirect => (Severity::Suspicious, "The URL redirects in circles"),
         FetchError::Range | FetchError::Changed => {
             (Severity::Suspicious, "The file changed on the server")
@@ -67,6 +69,19 @@ pub fn of_stream(cause: impl Into<String>) -> Box<Exception> {
         cause,
     )
 }
+
+/// Returns what a web page in the place of audio is to clients.
+pub fn of_page() -> Box<Exception> {
+    let message = "The URL leads to a web page, not to audio";
+    exception(Severity::Common, message, PAGE)
+}
+
+/// Whether a failure is that there was a web page.
+pub fn is_page(failure: &Exception) -> bool {
+    failure.cause == PAGE
+}
+
+const PAGE: &str = "the server answered with HTML";
 
 /// Returns what bytes that are no audio are to clients.
 pub fn of_format(cause: impl Into<String>) -> Box<Exception> {

@@ -1,5 +1,7 @@
 //! What kind of file the first bytes belong to.
 
+use backline_media::demux::mpegts::is_mpegts;
+
 /// A container that can be played, by the name that encoded tracks carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -19,6 +21,10 @@ pub enum Format {
     Adts,
     /// Matroska and WebM.
     Matroska,
+    /// MPEG transport stream.
+    MpegTs,
+    /// HLS, whatever its segments are.
+    Hls,
 }
 
 /// What the first bytes show.
@@ -46,6 +52,8 @@ impl Format {
             Self::Mp4 => "mp4",
             Self::Adts => "adts",
             Self::Matroska => "matroska/webm",
+            Self::MpegTs => "mpegts-adts",
+            Self::Hls => "m3u|hls-outer",
         }
     }
 
@@ -55,14 +63,16 @@ impl Format {
         match self {
             Self::Mp3 | Self::Adts => 16 * 1024,
             Self::Wav | Self::OggOpus => 32 * 1024,
-            Self::Mp4 | Self::Ogg | Self::Flac | Self::Matroska => 64 * 1024,
+            Self::Mp4 | Self::Ogg | Self::Flac | Self::Matroska | Self::MpegTs => 64 * 1024,
+            // Segments come as a whole; between them there may be little.
+            Self::Hls => 16 * 1024,
         }
     }
 }
 
 /// Looks at the first bytes of a file.
 pub fn sniff(bytes: &[u8]) -> Sniffed {
-    use Format::{Flac, Matroska, Mp3, Mp4, Ogg, OggOpus, Wav};
+    use Format::{Flac, Matroska, Mp3, Mp4, MpegTs, Ogg, OggOpus, Wav};
     let format = match bytes {
         [b'O', b'g', b'g', b'S', ..] => {
             let opus = bytes[..bytes.len().min(512)]
@@ -89,6 +99,7 @@ pub fn sniff(bytes: &[u8]) -> Sniffed {
         ] => Wav,
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => Mp4,
         [b'I', b'D', b'3', ..] => Mp3,
+        bytes if is_mpegts(bytes) => MpegTs,
         _ => match frame(bytes) {
             Some(format) => format,
             None if is_page(bytes) => return Sniffed::Page,

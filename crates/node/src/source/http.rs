@@ -1,8 +1,11 @@
 //! The source `http`: audio files on web servers.
 
 pub mod fetch;
+pub mod found;
 pub mod guard;
+pub mod live;
 pub mod loader;
+pub mod station;
 pub mod window;
 
 use std::sync::Arc;
@@ -11,13 +14,16 @@ use std::time::Duration;
 use backline_runtime::config;
 use backline_runtime::metrics::node::NodeMetrics;
 use bytes::Bytes;
-use reqwest::header::{self, HeaderMap};
+use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
 use crate::engine::feed::Wake;
+use crate::source::alarm::Alarm;
 use fetch::Filler;
 use guard::{Reach, Resolver, UrlRefused, is_refusal};
+use live::Pace;
+use station::{LiveFiller, Station};
 use window::{Failure, Window, WindowReader};
 
 /// Fetches from web servers; cheap to clone.
@@ -26,6 +32,7 @@ pub struct Http {
     client: Client,
     reach: Reach,
     read_timeout: Duration,
+    max_bytes: u64,
     metrics: NodeMetrics,
     /// What a server wants to be told besides.
     headers: HeaderMap,
@@ -40,6 +47,10 @@ pub struct Opened {
     pub content_type: Option<String>,
     /// Whether it is a live stream, as far as the server tells.
     pub live: bool,
+    /// What a radio server says about itself.
+    pub station: Option<Station>,
+    /// Where it is, after redirects.
+    pub url: Url,
 }
 
 /// Why a URL cannot be fetched.
@@ -67,6 +78,12 @@ pub enum FetchError {
     /// The file is another than before.
     #[error("the file has changed on the server")]
     Changed,
+    /// Larger than is allowed.
+    #[error("the file is too large")]
+    TooLarge,
+    /// The server began to send and did not end.
+    #[error("{0}")]
+    Broken(String),
 }
 
 /// Redirects followed at most.
@@ -116,6 +133,7 @@ impl Http {
             client,
             reach,
             read_timeout,
+            max_bytes: u64::from(config.max_size_mib) << 20,
             metrics: metrics.clone(),
             headers: HeaderMap::new(),
         })
@@ -133,28 +151,51 @@ impl Http {
     /// # Errors
     /// See [`FetchError`].
     pub async fn open(&self, url: &Url, wake: Wake) -> Result<Opened, FetchError> {
-        let (url, response) = self.get(url, 0, None).await?;
+        let asked = url;
+        let (url, response) = self.get(asked, 0, None).await?;
         let headers = response.headers();
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| {
+            let text = value.to_str().ok()?.split(';').next()?;
+            Some(text.trim().to_ascii_lowercase())
+        });
+        if let Some(station) = Station::of(headers) {
+            let alarm = Alarm::new(wake);
+            let (window, reader) = Window::live(Pace::Pushed, self.metrics.clone(), alarm);
+            let filler = LiveFiller {
+                http: self.clone(),
+                // Redirects of radio servers may lead to another of them next time.
+                url: asked.clone(),
+                content_type: content_type.clone(),
+                title: station.title.clone(),
+                window,
+            };
+            tokio::spawn(filler.run(response));
+            return Ok(Opened {
+                reader,
+                content_type,
+                live: true,
+                station: Some(station),
+                url,
+            });
+        }
         let partial = response.status() == StatusCode::PARTIAL_CONTENT;
         let total = if partial {
             range_total(headers)
         } else {
             response.content_length()
         };
+        if total.is_some_and(|total| total > self.max_bytes) {
+            return Err(FetchError::TooLarge);
+        }
         let accepts = headers
             .get(header::ACCEPT_RANGES)
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"bytes"));
-        let live = headers.keys().any(|name| name.as_str().starts_with("icy-"))
-            || (total.is_none() && !partial);
+        let live = total.is_none() && !partial;
         let seekable = total.is_some() && (partial || accepts);
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| {
-            let text = value.to_str().ok()?.split(';').next()?;
-            Some(text.trim().to_ascii_lowercase())
-        });
         let (window, reader) = Window::new(total, seekable, self.metrics.clone(), wake);
         let filler = Filler {
             http: self.clone(),
-            url,
+            url: url.clone(),
             tag: strong_tag(headers),
             total,
             seekable,
@@ -165,6 +206,8 @@ impl Http {
             reader,
             content_type,
             live,
+            station: None,
+            url,
         })
     }
 
@@ -175,19 +218,37 @@ impl Http {
         offset: u64,
         tag: Option<&str>,
     ) -> Result<(Url, Response), FetchError> {
+        let mut headers = HeaderMap::new();
+        let range = HeaderValue::try_from(format!("bytes={offset}-"));
+        headers.insert(header::RANGE, range.expect("digits are allowed"));
+        if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(tag).ok()) {
+            headers.insert(header::IF_RANGE, tag);
+        }
+        if offset == 0 {
+            headers.insert(station::WANTS_TITLES, HeaderValue::from_static("1"));
+        }
+        self.send(url, headers).await
+    }
+
+    /// Sends a GET with these headers, following redirects within reach.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn send(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+    ) -> Result<(Url, Response), FetchError> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
             self.reach.check(&url)?;
-            let mut request = self
+            let request = self
                 .client
                 .get(url.clone())
                 .headers(self.headers.clone())
-                .header(header::RANGE, format!("bytes={offset}-"))
+                .headers(headers.clone())
                 // Compressed bytes would make offsets meaningless.
                 .header(header::ACCEPT_ENCODING, "identity");
-            if let Some(tag) = tag {
-                request = request.header(header::IF_RANGE, tag);
-            }
             let sent = tokio::time::timeout(self.read_timeout, request.send());
             let response = match sent.await {
                 Err(_) => return Err(FetchError::TimedOut),
@@ -210,6 +271,57 @@ impl Http {
             return Ok((url, response));
         }
         Err(FetchError::Redirect)
+    }
+
+    /// Fetches something small, as a whole.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn fetch(
+        &self,
+        url: &Url,
+        range: Option<(u64, u64)>,
+        limit: usize,
+    ) -> Result<(Url, Vec<u8>), FetchError> {
+        let mut body = self.body(url, range).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = body.next().await? {
+            if bytes.len() + chunk.len() > limit {
+                return Err(FetchError::TooLarge);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok((body.url, bytes))
+    }
+
+    /// Fetches a file, or the part of it that begins at an offset and has a length.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn body(&self, url: &Url, range: Option<(u64, u64)>) -> Result<Body, FetchError> {
+        let mut headers = HeaderMap::new();
+        if let Some((offset, length)) = range {
+            let last = offset.saturating_add(length).saturating_sub(1);
+            let range = HeaderValue::try_from(format!("bytes={offset}-{last}"));
+            headers.insert(header::RANGE, range.expect("digits are allowed"));
+        }
+        let (url, response) = self.send(url, headers).await?;
+        // A server that does not know ranges sends everything.
+        let first = range_start(response.headers()).unwrap_or(0);
+        let (skip, left) = match range {
+            Some((offset, length)) => {
+                let skip = offset.checked_sub(first).ok_or(FetchError::Range)?;
+                (skip, length)
+            }
+            None => (0, u64::MAX),
+        };
+        Ok(Body {
+            http: self.clone(),
+            url,
+            response,
+            skip,
+            left,
+        })
     }
 
     /// Goes on at `offset` with the same file.
@@ -251,6 +363,41 @@ impl Http {
     /// Returns how long a server may send nothing.
     pub fn read_timeout(&self) -> Duration {
         self.read_timeout
+    }
+}
+
+/// A file, or a part of one, that a server has begun to send.
+#[derive(Debug)]
+pub struct Body {
+    http: Http,
+    /// Where it is, after redirects.
+    pub url: Url,
+    response: Response,
+    skip: u64,
+    left: u64,
+}
+
+impl Body {
+    /// Returns the next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
+        while self.left > 0 {
+            let chunk = self.http.chunk(&mut self.response).await;
+            let Some(mut chunk) = chunk.map_err(|Failure(why)| FetchError::Broken(why))? else {
+                return Ok(None);
+            };
+            let skipped = self.skip.min(chunk.len() as u64);
+            self.skip -= skipped;
+            let mut chunk = chunk.split_off(skipped as usize);
+            chunk.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+            self.left -= chunk.len() as u64;
+            if !chunk.is_empty() {
+                return Ok(Some(chunk));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use backline_media::source::Source;
 
+use super::alarm::Alarm;
 use super::http::window::{Window, WindowReader};
+use super::shared::Listener;
 
 /// The bytes of a track.
 #[derive(Debug)]
@@ -23,16 +25,24 @@ pub enum Reader {
     Http(WindowReader),
 }
 
-/// What is known of a reader, and said to it, after it was handed to a decoder.
+/// What is known of the bytes of a track, and said to whoever brings them, after they were handed
+/// to a decoder.
 #[derive(Debug, Clone)]
-pub struct Supply(Option<Arc<Window>>);
+pub enum Supply {
+    /// They are there.
+    File,
+    /// They come from a server.
+    Window(Arc<Window>),
+    /// Packets come from a stream that others hear, too.
+    Shared(Arc<Listener>),
+}
 
 impl Reader {
     /// Returns what stays reachable when the reader is handed on.
     pub fn supply(&self) -> Supply {
         match self {
-            Self::File { .. } => Supply(None),
-            Self::Http(reader) => Supply(Some(Arc::clone(reader.window()))),
+            Self::File { .. } => Supply::File,
+            Self::Http(reader) => Supply::Window(Arc::clone(reader.window())),
         }
     }
 
@@ -54,32 +64,47 @@ impl Reader {
 impl Supply {
     /// Whether bytes come from a server.
     pub fn is_remote(&self) -> bool {
-        self.0.is_some()
+        !matches!(self, Self::File)
     }
 
     /// Whether `bytes` can be read without waiting; if not, the feed is woken when they can.
     pub fn ready(&self, bytes: u64) -> bool {
-        self.0.as_ref().is_none_or(|window| window.ready(bytes))
+        match self {
+            Self::File => true,
+            Self::Window(window) => window.ready(bytes),
+            Self::Shared(listener) => listener.ready(),
+        }
     }
 
     /// Lets reads wait for bytes, or not at all.
     pub fn set_patience(&self, patience: Option<Duration>) {
-        if let Some(window) = &self.0 {
+        if let Self::Window(window) = self {
             window.set_patience(patience);
         }
     }
 
     /// Lets at most this many bytes be read from a server, until set otherwise.
     pub fn set_budget(&self, bytes: Option<u64>) {
-        if let Some(window) = &self.0 {
+        if let Self::Window(window) = self {
             window.set_budget(bytes);
         }
     }
 
     /// Returns why the stream broke off, if it did.
     pub fn failure(&self) -> Option<String> {
-        let failure = self.0.as_ref()?.failure()?;
-        Some(failure.0)
+        match self {
+            Self::File => None,
+            Self::Window(window) => window.failure().map(|failure| failure.0),
+            Self::Shared(listener) => listener.failure(),
+        }
+    }
+
+    /// Returns what is called when bytes of a server have come.
+    pub fn alarm(&self) -> Option<&Alarm> {
+        match self {
+            Self::Window(window) => Some(window.alarm()),
+            Self::File | Self::Shared(_) => None,
+        }
     }
 }
 

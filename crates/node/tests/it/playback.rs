@@ -11,7 +11,7 @@ use crate::call::{self, SILENCE, player, sound, sounds, until_silence, voice_ser
 use crate::client::{TestNode, assets};
 
 /// Returns all packets of an Ogg Opus file.
-fn ogg_packets(file: &str) -> Vec<Vec<u8>> {
+pub fn ogg_packets(file: &str) -> Vec<Vec<u8>> {
     let bytes = fs::read(assets().join(file)).unwrap();
     let mut rest = &bytes[..];
     let mut demuxer = OggDemuxer::new();

@@ -13,7 +13,7 @@ use crate::client::{TestNode, assets, test_config};
 use crate::web::{Serve, Web};
 
 /// Returns the reference signal at 48 kHz, both sides.
-fn reference() -> [Vec<f32>; 2] {
+pub fn reference() -> [Vec<f32>; 2] {
     let bytes = fs::read(assets().join("signals/sweep.wav")).unwrap();
     let at = bytes.windows(4).position(|tag| tag == b"data").unwrap();
     let values: Vec<f32> = bytes[at + 8..]
@@ -32,7 +32,7 @@ fn sides(values: &[f32]) -> [Vec<f32>; 2] {
 }
 
 /// Decodes what was heard.
-fn decode(frames: &[HeardFrame]) -> [Vec<f32>; 2] {
+pub fn decode(frames: &[HeardFrame]) -> [Vec<f32>; 2] {
     let mut decoder = Decoder::new().unwrap();
     let out = vec![0.0; MAX_PACKET_VALUES].into_boxed_slice();
     let mut out: Box<[f32; MAX_PACKET_VALUES]> = out.try_into().unwrap();
@@ -46,7 +46,7 @@ fn decode(frames: &[HeardFrame]) -> [Vec<f32>; 2] {
 
 /// Returns how alike two signals are (1.0: the same but for loudness), with `a` shifted by
 /// `lag`, and by what factor `b` is louder.
-fn likeness(a: &[f32], b: &[f32], lag: isize) -> (f64, f64) {
+pub fn likeness(a: &[f32], b: &[f32], lag: isize) -> (f64, f64) {
     let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
     for (at, value) in a.iter().enumerate() {
         let Some(other) = at.checked_add_signed(lag).and_then(|at| b.get(at)) else {
@@ -73,7 +73,7 @@ fn best(a: &[f32], b: &[f32]) -> (isize, f64, f64) {
     fine.max_by(|(_, a, _), (_, b, _)| a.total_cmp(b)).unwrap()
 }
 
-fn check(what: &str, heard: &[Vec<f32>; 2], gain: f64) {
+pub fn check(what: &str, heard: &[Vec<f32>; 2], gain: f64) {
     let wanted = reference();
     let (lag, left, left_gain) = best(&wanted[0], &heard[0]);
     let (right, right_gain) = likeness(&wanted[1], &heard[1], lag);

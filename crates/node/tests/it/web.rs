@@ -27,9 +27,13 @@ pub enum Serve {
     Redirect(String),
     /// A body of a type, without ranges.
     Text(&'static str, &'static str),
+    /// A body that is made anew for each request.
+    Made(&'static str, Make),
     /// Accepts and says nothing.
     Silent,
 }
+
+type Make = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
 
 /// The server; dropped, it ends.
 pub struct Web {
@@ -91,7 +95,7 @@ async fn serve(
     let mut line = String::new();
     stream.read_line(&mut line).await?;
     let path = line.split_whitespace().nth(1).unwrap_or("/").to_owned();
-    let mut from = None;
+    let (mut from, mut to) = (None, None);
     loop {
         line.clear();
         stream.read_line(&mut line).await?;
@@ -99,7 +103,9 @@ async fn serve(
             break;
         }
         if let Some(range) = line.to_ascii_lowercase().strip_prefix("range: bytes=") {
-            from = range.trim().trim_end_matches('-').parse::<usize>().ok();
+            let (first, last) = range.trim().split_once('-').unwrap_or((range, ""));
+            from = first.parse::<usize>().ok();
+            to = last.parse::<usize>().ok();
         }
     }
     counted.fetch_add(1, Ordering::Relaxed);
@@ -109,7 +115,10 @@ async fn serve(
         .map(|(_, serve)| serve.clone());
     let stream = stream.get_mut();
     match found.unwrap_or(Serve::Status(404)) {
-        Serve::File(bytes) => part(stream, &bytes, from, usize::MAX).await,
+        Serve::File(bytes) => {
+            let at_most = to.map_or(usize::MAX, |to| to + 1 - from.unwrap_or(0));
+            part(stream, &bytes, from, at_most).await
+        }
         Serve::Breaks(bytes, after) => part(stream, &bytes, from, after).await,
         Serve::Plain(bytes) => {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", bytes.len());
@@ -142,6 +151,15 @@ async fn serve(
                 "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{text}"
             );
             stream.write_all(answer.as_bytes()).await
+        }
+        Serve::Made(kind, make) => {
+            let body = make();
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(&body).await
         }
         Serve::Silent => {
             let mut rest = Vec::new();

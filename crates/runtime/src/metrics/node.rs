@@ -31,6 +31,12 @@ pub struct NodeMetrics {
     pub voice_connections: Gauge,
     /// Source bytes held in memory ahead of the decoders.
     pub buffered: Gauge,
+    /// Times a live stream left out sound to catch up with what is new.
+    pub live_skipped: Counter,
+    /// Live streams that are fetched and encoded, each for any number of players.
+    pub shared_streams: Gauge,
+    /// Times a player of a shared stream fell out of what is kept of it and caught up.
+    pub shared_jumps: Counter,
     /// Frames handed to the network.
     pub frames_sent: Counter,
     /// Ticks at which a frame was due but the player had none.
@@ -215,6 +221,21 @@ impl NodeMetrics {
             "Source bytes held in memory ahead of the decoders",
             Unit::Bytes,
             metrics.buffered.clone(),
+        );
+        registry.register(
+            "live_skipped",
+            "Times a live stream left out sound to catch up with what is new",
+            metrics.live_skipped.clone(),
+        );
+        registry.register(
+            "shared_streams",
+            "Live streams that are fetched and encoded, each for any number of players",
+            metrics.shared_streams.clone(),
+        );
+        registry.register(
+            "shared_jumps",
+            "Times a player of a shared stream fell out of what is kept of it",
+            metrics.shared_jumps.clone(),
         );
         registry.register(
             "frames_sent",

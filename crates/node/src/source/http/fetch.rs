@@ -26,7 +26,9 @@ pub struct Filler {
     pub window: SharedWindow,
 }
 
-/// Dropped connections in a row, without a byte between them, before a file is given up.
+/// Bytes after which a connection has done some good.
+const PROGRESS: u64 = 4 * 1024;
+/// Dropped connections in a row, without any good between them, before a file is given up.
 const ATTEMPTS: u32 = 4;
 /// The pause after the first of them; doubled each time.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -45,6 +47,8 @@ impl Filler {
         let mut response = Some(first);
         // Where the response under way has come to.
         let mut at = 0;
+        // Bytes since the last break.
+        let mut received = 0;
         let mut failures = 0;
         loop {
             let offset = match self.window.demand().await {
@@ -96,8 +100,12 @@ impl Filler {
             };
             match chunk {
                 Ok(Some(bytes)) => {
-                    failures = 0;
                     at += bytes.len() as u64;
+                    received += bytes.len() as u64;
+                    // A server that breaks off after every few bytes is not asked for ever.
+                    if received >= PROGRESS {
+                        failures = 0;
+                    }
                     self.window.append(bytes);
                 }
                 Ok(None) if self.total.is_none_or(|total| at >= total) => {
@@ -108,30 +116,38 @@ impl Filler {
                 Ok(None) => {
                     response = None;
                     failures += 1;
-                    self.broke(failures, "the file is cut off");
+                    received = 0;
+                    self.broke(failures, "the file is cut off").await;
                 }
                 Err(Failure(why)) => {
                     response = None;
                     failures += 1;
-                    self.broke(failures, &why);
+                    received = 0;
+                    self.broke(failures, &why).await;
                 }
             }
         }
     }
 
-    fn broke(&self, failures: u32, why: &str) {
+    async fn broke(&self, failures: u32, why: &str) {
         if !self.seekable || failures >= ATTEMPTS {
             self.window.fail(Failure(why.to_owned()));
+        } else if failures > 1 {
+            tokio::time::sleep(PAUSE * 2_u32.pow(failures)).await;
         }
     }
 }
 
-fn is_passing(error: &FetchError) -> bool {
+/// Whether the same request may succeed a little later.
+pub fn is_passing(error: &FetchError) -> bool {
     match error {
         FetchError::Connect | FetchError::TimedOut => true,
         FetchError::Status(status) => status.is_server_error() || status.as_u16() == 429,
-        FetchError::Refused(_) | FetchError::Redirect | FetchError::Range | FetchError::Changed => {
-            false
-        }
+        FetchError::Broken(_) => true,
+        FetchError::Refused(_)
+        | FetchError::Redirect
+        | FetchError::Range
+        | FetchError::Changed
+        | FetchError::TooLarge => false,
     }
 }

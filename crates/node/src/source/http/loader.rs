@@ -1,5 +1,8 @@
 //! Loads and opens files on web servers.
 
+use std::sync::Arc;
+
+use backline_media::playlist::Kind;
 use backline_proto::lavalink::{Exception, LoadResult, Severity, Track};
 use backline_runtime::metrics::node::LoadSource;
 use futures_util::FutureExt;
@@ -7,11 +10,12 @@ use futures_util::future::BoxFuture;
 use reqwest::header::HeaderMap;
 use url::Url;
 
-use super::{FetchError, Http};
+use super::Http;
+use super::found::{self, Found, Sound, Unfound};
+use super::station::hear_title;
 use crate::engine::feed::{PacketSource, Wake};
-use crate::source::probe::{self, Probed};
-use crate::source::reader::Reader;
-use crate::source::threads::OPEN;
+use crate::source::links::{self, Link};
+use crate::source::shared::{self, Radio, Radios};
 use crate::source::{Loaded, Opened, Shared, Source, Sources, describe, failure};
 
 /// The source `http`; cheap to clone.
@@ -19,17 +23,22 @@ use crate::source::{Loaded, Opened, Shared, Source, Sources, describe, failure};
 pub struct HttpSource {
     http: Http,
     shared: Shared,
+    radios: Arc<Radios>,
 }
 
-/// Bytes that have to be there before a thread starts to probe, if the file has as many.
-const PREBUFFER: u64 = 48 * 1024;
-/// Bytes that probing may read.
-const PROBE_BUDGET: u64 = 16 << 20;
+/// How often a list may lead to a list.
+const LISTS: usize = 3;
+/// Links of a list of mirrors that are tried.
+const MIRRORS: usize = 3;
 
 impl HttpSource {
     /// Returns the source over a fetcher.
     pub fn new(http: Http, shared: Shared) -> Self {
-        Self { http, shared }
+        Self {
+            http,
+            shared,
+            radios: Arc::default(),
+        }
     }
 
     /// Opens a stream that another source found, with headers its server wants.
@@ -43,51 +52,113 @@ impl HttpSource {
         wake: Wake,
     ) -> Result<Box<dyn PacketSource>, Box<Exception>> {
         let http = self.http.clone().with_headers(headers);
-        let (probed, _) = self.probe(&http, url, wake.clone()).await?;
-        Ok(probed.into_source(wake))
+        let sound = self.find_sound(&http, url, wake.clone()).await?;
+        Ok(sound.probed.into_source(wake))
+    }
+
+    /// Opens a live stream, or a place in it if somebody hears it already.
+    async fn open_live(
+        &self,
+        url: &Url,
+        wake: Wake,
+    ) -> Result<Box<dyn PacketSource>, Box<Exception>> {
+        let slot = self.radios.slot(url.as_str());
+        // Held while it is opened: everybody else who wants it waits for that.
+        let mut place = slot.lock().await;
+        if let Some(radio) = place.upgrade().filter(|radio| !radio.is_over()) {
+            return Ok(shared::source(&radio, self.shared.encoder, wake));
+        }
+        let sound = self.find_sound(&self.http, url, wake.clone()).await?;
+        if !sound.is_shared {
+            return Ok(sound.probed.into_source(wake));
+        }
+        let title = sound.station.map(|station| station.title);
+        let metrics = self.shared.metrics.clone();
+        let radio = Radio::new(sound.probed, title, metrics);
+        *place = Arc::downgrade(&radio);
+        Ok(shared::source(&radio, self.shared.encoder, wake))
+    }
+
+    /// Returns the sound behind a URL; that behind the first link that has any if it is a list.
+    async fn find_sound(
+        &self,
+        http: &Http,
+        url: &Url,
+        wake: Wake,
+    ) -> Result<Sound, Box<Exception>> {
+        let mut url = url.clone();
+        for _ in 0..=LISTS {
+            match found::find(http, &self.shared, &url, wake.clone()).await {
+                Ok(Found::Sound(sound)) => return Ok(sound),
+                Ok(Found::Links(_, links)) => {
+                    let first = links.into_iter().next().ok_or_else(no_links)?;
+                    url = first.url;
+                }
+                Err(unfound) => return Err(unfound.exception()),
+            }
+        }
+        Err(in_circles())
     }
 
     async fn ask(&self, identifier: &str) -> Loaded {
         let Some(url) = web_url(identifier) else {
             return Loaded::Foreign;
         };
-        match self
-            .probe(&self.http, &url, Wake::new(&self.shared.pool))
-            .await
-        {
-            Ok((probed, live)) => {
-                let named = file_name(&url);
-                let track = describe::web(&probed, identifier, named.as_deref(), live);
+        let wake = Wake::new(&self.shared.pool);
+        match found::find(&self.http, &self.shared, &url, wake).await {
+            Ok(Found::Sound(sound)) => {
+                hear_title(sound.station.clone()).await;
+                let track = describe::web(&sound, identifier, &url, None);
                 Loaded::Found(LoadResult::Track(track))
             }
+            Ok(Found::Links(kind, links)) => self.follow(kind, &url, links).await,
+            // As the reference server does.
+            Err(Unfound::Missing) => Loaded::Found(LoadResult::Empty),
             // A resolver of web pages may know more, if there is one.
-            Err(failure) => Loaded::Perhaps(LoadResult::Error(*failure)),
+            Err(Unfound::Failed(failure)) if failure::is_page(&failure) => {
+                Loaded::Perhaps(LoadResult::Error(*failure))
+            }
+            Err(Unfound::Failed(failure)) => Loaded::Found(LoadResult::Error(*failure)),
         }
     }
 
-    async fn probe(
-        &self,
-        http: &Http,
-        url: &Url,
-        wake: Wake,
-    ) -> Result<(Probed, bool), Box<Exception>> {
-        let opened = http
-            .open(url, wake)
-            .await
-            .map_err(|error| failure::of_fetch(&error))?;
-        // No thread waits for a server that sends nothing: only when the first bytes have come,
-        // or will never come, a thread looks at them.
-        let buffered = opened.reader.window().buffered(PREBUFFER);
-        let late = || failure::of_fetch(&FetchError::TimedOut);
-        tokio::time::timeout(OPEN, buffered)
-            .await
-            .map_err(|_| late())?;
-        let (reader, mime, encoder) = (opened.reader, opened.content_type, self.shared.encoder);
-        reader.window().set_patience(Some(http.read_timeout()));
-        reader.window().set_budget(Some(PROBE_BUDGET));
-        let probe = move || probe::open(Reader::Http(reader), mime, encoder);
-        Ok((self.shared.threads.server(probe).await?, opened.live))
+    /// A list of songs is a playlist; a list of mirrors is the first of them that answers, or
+    /// what another source knows behind the first.
+    async fn follow(&self, kind: Kind, url: &Url, links: Vec<Link>) -> Loaded {
+        if links::is_album(kind, &links) {
+            let name = file_name(url);
+            return Loaded::Found(LoadResult::Playlist(links::album(name.as_deref(), &links)));
+        }
+        let Some(first) = links.first() else {
+            return Loaded::Found(LoadResult::Error(*no_links()));
+        };
+        for Link { url, entry } in links.iter().take(MIRRORS) {
+            let wake = Wake::new(&self.shared.pool);
+            if let Ok(Found::Sound(sound)) = found::find(&self.http, &self.shared, url, wake).await
+            {
+                hear_title(sound.station.clone()).await;
+                let track = describe::web(&sound, url.as_str(), url, entry.title.as_deref());
+                return Loaded::Found(LoadResult::Track(track));
+            }
+        }
+        Loaded::Moved(first.url.to_string())
     }
+}
+
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "errors are boxed everywhere here"
+)]
+fn no_links() -> Box<Exception> {
+    failure::of_format("the playlist file contains no links")
+}
+
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "errors are boxed everywhere here"
+)]
+fn in_circles() -> Box<Exception> {
+    failure::of_format("playlists that lead to playlists")
 }
 
 impl Source for HttpSource {
@@ -110,11 +181,15 @@ impl Source for HttpSource {
         wake: Wake,
     ) -> BoxFuture<'a, Result<Opened, Box<Exception>>> {
         async move {
-            let Ok(url) = Url::parse(&track.info.identifier) else {
+            let Some(url) = web_url(&track.info.identifier) else {
                 let message = "That is not a URL";
                 return Err(failure::exception(Severity::Common, message, "invalid URL"));
             };
-            let source = self.open_stream(&url, HeaderMap::new(), wake).await?;
+            let source = if track.info.is_stream {
+                self.open_live(&url, wake).await?
+            } else {
+                self.open_stream(&url, HeaderMap::new(), wake).await?
+            };
             Ok(Opened::Packets(source))
         }
         .boxed()
@@ -123,12 +198,16 @@ impl Source for HttpSource {
 
 /// Returns the URL that an identifier is, if it leads into the web.
 pub fn web_url(identifier: &str) -> Option<Url> {
-    let url = Url::parse(identifier).ok()?;
+    let radio = identifier.strip_prefix("icy://");
+    let url = match radio {
+        Some(rest) => Url::parse(&format!("http://{rest}")).ok()?,
+        None => Url::parse(identifier).ok()?,
+    };
     matches!(url.scheme(), "http" | "https").then_some(url)
 }
 
 /// Returns what a URL calls its file.
-fn file_name(url: &Url) -> Option<String> {
+pub fn file_name(url: &Url) -> Option<String> {
     let name = url.path_segments()?.next_back()?;
     let name = percent_encoding::percent_decode_str(name);
     Some(name.decode_utf8_lossy().into_owned())

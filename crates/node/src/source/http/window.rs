@@ -14,7 +14,9 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::live::{Live, Pace};
 use crate::engine::feed::Wake;
+use crate::source::alarm::Alarm;
 
 /// Bytes kept in memory ahead of the reader.
 const AHEAD: u64 = 256 * 1024;
@@ -22,6 +24,10 @@ const AHEAD: u64 = 256 * 1024;
 const BEHIND: u64 = 32 * 1024;
 /// A jump ahead of up to this is read through instead of asking the server again.
 const READ_THROUGH: u64 = 192 * 1024;
+/// Bytes of a live stream that may wait for their reader: half a minute of the best sound.
+const LIVE_AHEAD: u64 = 1024 * 1024;
+/// Where a filler goes on that is to fetch what is new.
+pub const EDGE: u64 = u64::MAX;
 
 /// The filler's side.
 #[derive(Debug)]
@@ -30,7 +36,7 @@ pub struct Window {
     readable: Condvar,
     wanted: Notify,
     metrics: NodeMetrics,
-    wake: Wake,
+    alarm: Alarm,
     /// Cancelled when nobody reads any more.
     pub gone: CancellationToken,
 }
@@ -55,6 +61,8 @@ struct State {
     patience: Option<Duration>,
     /// Bytes that may still be read while probing.
     budget: Option<u64>,
+    /// Set if what is not read in time is worth nothing.
+    live: Option<Live>,
 }
 
 /// Why a stream broke off.
@@ -75,7 +83,7 @@ pub enum Demand {
 pub struct WindowReader {
     window: Arc<Window>,
     seekable: bool,
-    _gone: DropGuard,
+    gone: Arc<DropGuard>,
 }
 
 impl Window {
@@ -85,6 +93,21 @@ impl Window {
         seekable: bool,
         metrics: NodeMetrics,
         wake: Wake,
+    ) -> (Arc<Self>, WindowReader) {
+        Self::over(total, seekable, None, metrics, Alarm::new(wake))
+    }
+
+    /// Returns both sides of an empty window over a live stream.
+    pub fn live(pace: Pace, metrics: NodeMetrics, alarm: Alarm) -> (Arc<Self>, WindowReader) {
+        Self::over(None, false, Some(Live::new(pace)), metrics, alarm)
+    }
+
+    fn over(
+        total: Option<u64>,
+        seekable: bool,
+        live: Option<Live>,
+        metrics: NodeMetrics,
+        alarm: Alarm,
     ) -> (Arc<Self>, WindowReader) {
         let gone = CancellationToken::new();
         let window = Arc::new(Self {
@@ -100,17 +123,18 @@ impl Window {
                 waiting: None,
                 patience: None,
                 budget: None,
+                live,
             }),
             readable: Condvar::new(),
             wanted: Notify::new(),
             metrics,
-            wake,
+            alarm,
             gone: gone.clone(),
         });
         let reader = WindowReader {
             window: Arc::clone(&window),
             seekable,
-            _gone: gone.drop_guard(),
+            gone: Arc::new(gone.drop_guard()),
         };
         (window, reader)
     }
@@ -134,10 +158,97 @@ impl Window {
     /// feed is woken when they are.
     pub fn ready(&self, bytes: u64) -> bool {
         let mut state = self.lock();
+        self.catch_up(&mut state);
         let bytes = bytes.min(AHEAD / 2);
         let ready = state.has_ahead(bytes);
         state.waiting = (!ready).then_some(bytes);
+        drop(state);
+        if !ready {
+            self.wanted.notify_waiters();
+        }
         ready
+    }
+
+    /// Returns what is called when bytes have come.
+    pub fn alarm(&self) -> &Alarm {
+        &self.alarm
+    }
+
+    /// Whether nobody has wanted anything of a live stream for so long that it need not be
+    /// fetched.
+    pub fn is_idle(&self) -> bool {
+        let state = self.lock();
+        state.waiting.is_none() && state.live.as_ref().is_some_and(Live::is_idle)
+    }
+
+    /// Forgets all bytes and waits until somebody wants new ones. Cancel-safe.
+    pub async fn park(&self) {
+        {
+            let mut state = self.lock();
+            let all = state.chunks.len();
+            self.drop_oldest(&mut state, all);
+        }
+        loop {
+            let wanted = self.wanted.notified();
+            if !self.is_idle() {
+                return;
+            }
+            wanted.await;
+        }
+    }
+
+    /// Lets a reader begin anew with what the filler fetches for `jump`; an older reader of this
+    /// window must not be used any more.
+    pub fn restart(&self, jump: u64) {
+        let mut state = self.lock();
+        self.clear(&mut state);
+        (state.start, state.end, state.read) = (0, 0, 0);
+        (state.finished, state.total) = (false, None);
+        state.failure = None;
+        state.jump = Some(jump);
+        drop(state);
+        self.wanted.notify_waiters();
+    }
+
+    /// A live stream that was not read for a while goes on with what is new.
+    fn catch_up(&self, state: &mut State) {
+        let Some(live) = &mut state.live else { return };
+        let is_late = state.waiting.is_some();
+        match live.handle_want().filter(|_| !is_late) {
+            None => {}
+            Some(Pace::Pushed) => {
+                let old = live.old();
+                self.drop_oldest(state, old);
+            }
+            // Only the filler knows where the edge is.
+            Some(Pace::Pulled) => {
+                let all = state.chunks.len();
+                self.drop_oldest(state, all);
+                state.jump = Some(EDGE);
+                self.wanted.notify_waiters();
+            }
+        }
+    }
+
+    /// Drops so many of the oldest chunks.
+    fn drop_oldest(&self, state: &mut State, chunks: usize) {
+        for _ in 0..chunks {
+            self.drop_first(state);
+        }
+        if state.read < state.start {
+            self.metrics.live_skipped.inc();
+            state.read = state.start;
+        }
+    }
+
+    fn drop_first(&self, state: &mut State) {
+        if let Some(first) = state.chunks.pop_front() {
+            state.start += first.len() as u64;
+            self.metrics.buffered.dec_by(first.len() as i64);
+            if let Some(live) = &mut state.live {
+                live.handle_drop();
+            }
+        }
     }
 
     /// Waits until there is something to do. Cancel-safe.
@@ -168,8 +279,9 @@ impl Window {
             return Some(Demand::Jump(offset));
         }
         let ahead = state.end.saturating_sub(state.read);
-        (!state.finished && state.failure.is_none() && ahead < AHEAD)
-            .then_some(Demand::More(state.end))
+        let is_pushed = state.live.as_ref().is_some_and(Live::is_pushed);
+        let room = is_pushed || ahead < AHEAD;
+        (!state.finished && state.failure.is_none() && room).then_some(Demand::More(state.end))
     }
 
     /// Appends bytes that were asked for; ignored if the reader has jumped meanwhile.
@@ -181,7 +293,17 @@ impl Window {
         self.metrics.buffered.inc_by(bytes.len() as i64);
         state.end += bytes.len() as u64;
         state.chunks.push_back(bytes);
+        if let Some(live) = &mut state.live {
+            live.handle_bytes();
+        }
         self.drop_behind(&mut state);
+        // A server does not wait for a listener.
+        if state.end.saturating_sub(state.read) > LIVE_AHEAD
+            && state.live.as_ref().is_some_and(Live::is_pushed)
+        {
+            let half = state.chunks.len() / 2;
+            self.drop_oldest(&mut state, half);
+        }
         self.tell(state);
     }
 
@@ -207,8 +329,9 @@ impl Window {
         loop {
             let wanted = self.wanted.notified();
             {
-                let state = self.lock();
+                let mut state = self.lock();
                 if state.has_ahead(bytes) {
+                    state.touch();
                     return;
                 }
             }
@@ -220,12 +343,13 @@ impl Window {
         let woken = state.waiting.is_some_and(|bytes| state.has_ahead(bytes));
         if woken {
             state.waiting = None;
+            state.touch();
         }
         drop(state);
         self.readable.notify_all();
         self.wanted.notify_waiters();
         if woken {
-            self.wake.call();
+            self.alarm.call();
         }
     }
 
@@ -235,9 +359,7 @@ impl Window {
             if state.start + length + BEHIND > state.read {
                 break;
             }
-            state.start += length;
-            state.chunks.pop_front();
-            self.metrics.buffered.dec_by(length as i64);
+            self.drop_first(state);
         }
     }
 
@@ -246,6 +368,9 @@ impl Window {
             .buffered
             .dec_by((state.end - state.start) as i64);
         state.chunks.clear();
+        if let Some(live) = &mut state.live {
+            live.handle_clear();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -263,6 +388,13 @@ impl Drop for Window {
 }
 
 impl State {
+    /// The reader was here, or was told that it can come.
+    fn touch(&mut self) {
+        if let Some(live) = &mut self.live {
+            let _old = live.handle_want();
+        }
+    }
+
     fn has_ahead(&self, bytes: u64) -> bool {
         self.finished || self.failure.is_some() || self.end.saturating_sub(self.read) >= bytes
     }
@@ -277,6 +409,15 @@ impl WindowReader {
     /// Returns the length of the stream, if known.
     pub fn length(&self) -> Option<u64> {
         self.window.lock().total
+    }
+
+    /// Returns another reader of the same window, for after [`Window::restart`].
+    pub fn again(&self) -> Self {
+        Self {
+            window: Arc::clone(&self.window),
+            seekable: self.seekable,
+            gone: Arc::clone(&self.gone),
+        }
     }
 
     /// Returns the window, for waiting asynchronously.
@@ -307,6 +448,7 @@ impl Read for WindowReader {
             return Ok(0);
         }
         let mut state = self.window.lock();
+        self.window.catch_up(&mut state);
         if state.budget == Some(0) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "no audio found"));
         }
@@ -326,11 +468,14 @@ impl Read for WindowReader {
                 if let Some(left) = &mut state.budget {
                     *left -= count as u64;
                 }
+                state.touch();
                 drop(state);
                 self.window.wanted.notify_waiters();
                 return Ok(count);
             }
-            if let Some(Failure(why)) = &state.failure {
+            if state.jump.is_none()
+                && let Some(Failure(why)) = &state.failure
+            {
                 return Err(io::Error::other(why.clone()));
             }
             if state.finished || state.total.is_some_and(|total| state.read >= total) {
