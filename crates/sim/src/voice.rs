@@ -76,6 +76,9 @@ pub struct VoiceOptions {
     pub modes: Vec<String>,
     /// Frames kept per guild for [`Listener::recent`].
     pub recorded_frames: usize,
+    /// Whether packets are heard that come from another address than the discovery packet did.
+    /// Discord hears them: Lavalink's native sender has a socket of its own.
+    pub from_anywhere: bool,
     /// A frame counts as late if it is further behind its RTP time than 20 ms and this.
     pub late_tolerance: Duration,
 }
@@ -96,6 +99,7 @@ impl Default for VoiceOptions {
                 "aead_xchacha20_poly1305_rtpsize".to_owned(),
             ],
             recorded_frames: 500,
+            from_anywhere: false,
             late_tolerance: Duration::from_millis(20),
         }
     }

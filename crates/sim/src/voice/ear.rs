@@ -37,6 +37,8 @@ pub(super) struct Packet<'a> {
     pub(super) from: SocketAddr,
     pub(super) arrival: Instant,
     pub(super) tolerance: Duration,
+    /// Whether it may come from another address than the discovery packet did.
+    pub(super) from_anywhere: bool,
 }
 
 /// The RTP stream so far.
@@ -111,7 +113,7 @@ impl Ear {
         stats: &mut HeardStats,
         scratch: &mut Vec<u8>,
     ) -> Option<HeardFrame> {
-        if self.address.is_some_and(|address| address != packet.from) {
+        if !packet.from_anywhere && self.address.is_some_and(|address| address != packet.from) {
             stats.strangers += 1;
             return None;
         }
@@ -129,7 +131,7 @@ impl Ear {
         };
         let opus = &scratch[range];
         // Authentic, so whoever sent it has the key.
-        self.address = Some(packet.from);
+        self.address.get_or_insert(packet.from);
         let nonce = Opener::counter(packet.bytes)?;
         if !key.nonces.use_up(nonce) {
             stats.replayed += 1;
@@ -341,6 +343,7 @@ mod tests {
                 from: SocketAddr::from(([127, 0, 0, 1], 4000)),
                 arrival: self.begin + Duration::from_millis(at_ms),
                 tolerance: Duration::from_millis(20),
+                from_anywhere: false,
             };
             self.ear
                 .hear(packet, 1, &mut self.stats, &mut Vec::new())

@@ -297,7 +297,8 @@ impl State {
 
     fn free_ssrc(&self) -> u32 {
         loop {
-            let ssrc = rand::rng().random_range(1..=u32::MAX);
+            // Clients in languages without unsigned numbers read these as signed ones.
+            let ssrc = rand::rng().random_range(1..=i32::MAX.unsigned_abs());
             if !self.by_ssrc.contains_key(&ssrc) {
                 return ssrc;
             }

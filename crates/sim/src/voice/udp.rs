@@ -84,6 +84,7 @@ fn handle(
         from,
         arrival: Instant::now(),
         tolerance: registry.options.late_tolerance,
+        from_anywhere: registry.options.from_anywhere,
     };
     let user_id = session.spec.user_id;
     let mut relayed = None;
