@@ -283,6 +283,9 @@ impl Content {
     /// Returns `pluginInfo`, which is not stored but follows from the details.
     pub fn plugin_info(&self) -> Object {
         let mut info = Object::new();
+        if let Details::Probe(probe) = &self.details {
+            info.insert("probeInfo".into(), probe.clone().into());
+        }
         if let Details::Mirror(mirror) = &self.details {
             info.insert("albumName".into(), mirror.album_name.clone().into());
             info.insert("albumUrl".into(), mirror.album_url.clone().into());
