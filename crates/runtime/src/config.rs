@@ -4,6 +4,7 @@
 //! the `section!` macro describes them. Nothing outside this module reads the environment, and
 //! even here it comes in as an argument.
 
+pub mod application_yml;
 pub mod audio;
 mod describe;
 pub mod discord;
@@ -22,6 +23,7 @@ use std::path::Path;
 
 use section::section;
 
+pub use application_yml::{ApplicationYml, load_application_yml};
 pub use audio::{Audio, ExternalNode};
 pub use discord::Discord;
 pub use error::{ConfigError, ConfigErrors, Place};
