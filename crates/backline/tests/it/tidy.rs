@@ -18,11 +18,12 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("audio", &["core", "proto", "runtime", "service"]),
     ("node", &["proto", "media", "runtime"]),
     ("sim", &["proto", "media", "runtime"]),
+    ("readiness", &["core", "proto", "runtime", "sim"]),
     (
         "backline",
         &[
             "core", "proto", "media", "runtime", "backends", "service", "gateway", "audio", "node",
-            "sim",
+            "sim", "readiness",
         ],
     ),
 ];
@@ -44,10 +45,11 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     (
         "tokio",
         &[
-            "runtime", "backends", "service", "gateway", "audio", "node", "sim", "backline",
+            "runtime", "backends", "service", "gateway", "audio", "node", "sim",
+            "readiness", "backline",
         ],
     ),
-    ("reqwest", &["runtime", "audio", "node", "backline"]),
+    ("reqwest", &["runtime", "audio", "node", "readiness", "backline"]),
 ];
 
 const PURE: &[&str] = &["core", "proto", "media"];
