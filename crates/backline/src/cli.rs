@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use url::Url;
 
 /// A Discord music bot, a Lavalink v4 node, and a simulated Discord to test any bot
 #[derive(Debug, Parser)]
@@ -26,9 +27,11 @@ pub enum Command {
     /// Run the bot: gateway, audio and node in one process
     Run(WithConfig),
     /// Run the audio node alone: a Lavalink v4 server for any bot
-    Node(WithConfig),
+    Node(Node),
     /// Run a simulated Discord, for tests of any bot
     Simulate(Simulate),
+    /// Ask a Lavalink v4 server what the protocol says that it answers: ours, or any other
+    Conformance(Conformance),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(Config),
@@ -39,6 +42,64 @@ pub struct WithConfig {
     /// The configuration file; without it, the environment and defaults
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Node {
+    /// The configuration file; without it, the environment and defaults
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// An application.yml of Lavalink's, read as it is; without it and without --config, the one
+    /// in the working folder, if there is one
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub application_yml: Option<PathBuf>,
+}
+
+/// Exit codes: 0 every case passed, 1 some failed, 3 usage or no answer, 5 nothing was asked.
+///
+/// The password comes from --password-file, or from the variable LAVALINK_SERVER_PASSWORD. The
+/// server must reach 127.0.0.1: simulated voice servers and a web server with audio files are
+/// started there. It has to trust the authority that --voice-ca-out writes, and to fetch from
+/// loopback (for ours: node.http.allow_private_networks).
+#[derive(Debug, Args)]
+pub struct Conformance {
+    /// Base URL of the server, such as http://127.0.0.1:2333
+    #[arg(long, value_name = "URL", required_unless_present = "table")]
+    pub url: Option<Url>,
+    /// A file that holds the password
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Only cases whose id is or begins with this, such as 4.6 or 7.3-missed-events; repeatable
+    #[arg(long, value_name = "PREFIX")]
+    pub only: Vec<String>,
+    /// Also cases that wait for a minute or longer
+    #[arg(long)]
+    pub slow: bool,
+    /// How many cases run at the same time
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub parallel: u16,
+    /// How long to wait for the server's first answer, such as 60s
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub wait: Duration,
+    /// Where to write the certificate authority of the simulated voice servers
+    #[arg(long, value_name = "FILE")]
+    pub voice_ca_out: Option<PathBuf>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = ReportKind::Text)]
+    pub report: ReportKind,
+    /// Ask nothing: print JSON reports side by side, as Markdown; repeatable
+    #[arg(long, value_name = "NAME=FILE", conflicts_with = "url")]
+    pub table: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum ReportKind {
+    /// What failed, then a line for each section
+    Text,
+    /// Every case with its verdict
+    Json,
+    /// Every case as a row of a table
+    Markdown,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! The commands, one module each.
 
 mod config;
+mod conformance;
 mod demo;
 mod node;
 mod run;
@@ -20,6 +21,7 @@ pub async fn execute(command: Command, environment: Environment) -> anyhow::Resu
         Command::Run(arguments) => run::execute(arguments, environment).await,
         Command::Node(arguments) => node::execute(arguments, environment).await,
         Command::Simulate(arguments) => simulate::execute(arguments).await,
+        Command::Conformance(arguments) => conformance::execute(arguments, environment).await,
         Command::Config(command) => Ok(config::execute(&command, environment)),
     }
 }

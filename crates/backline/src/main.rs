@@ -18,7 +18,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     backline_runtime::net::tls::install_provider();
-    let arguments = cli::Arguments::parse();
+    let arguments = match cli::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
     // Variables that are not text cannot be meant for us.
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -39,6 +42,20 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => fail(&error),
     }
+}
+
+/// Prints help, or what is wrong with the command line.
+fn misused(error: &clap::Error) -> ExitCode {
+    // A closed standard output is no reason to complain.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    // Suites of checks keep 2 for a verdict between good and bad.
+    let checks = std::env::args_os()
+        .nth(1)
+        .is_some_and(|name| name == "conformance");
+    ExitCode::from(if checks { 3 } else { 2 })
 }
 
 /// Says what went wrong, with every cause, on standard error.
