@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use backline_media::{
@@ -98,6 +98,10 @@ struct Tally {
     restarts: u32,
     rejoins: u32,
     longest_quiet: Duration,
+    /// Messages with public keys in them, and how long the bot worked on them.
+    heavy: u32,
+    work: Duration,
+    longest_work: Duration,
 }
 
 struct Rig {
@@ -544,7 +548,14 @@ impl Rig {
                 welcome,
             },
         };
+        let (heavy, begun) = (input.is_heavy(), Instant::now());
         self.dave.handle(input, self.now);
+        if heavy {
+            let took = begun.elapsed();
+            self.tally.heavy += 1;
+            self.tally.work += took;
+            self.tally.longest_work = self.tally.longest_work.max(took);
+        }
     }
 
     /// One frame of the bot, and what becomes of it.

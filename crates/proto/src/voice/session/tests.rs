@@ -480,3 +480,77 @@ fn leaving_closes_and_stays_closed() {
     bench.session.handle_text(r#"{"op":9,"d":null}"#, bench.now);
     assert_eq!((bench.effects(), bench.session.deadline()), (vec![], None));
 }
+
+#[test]
+fn dave_messages_wait_while_the_session_is_resumed_and_not_longer() {
+    let mut bench = Bench::live();
+    let ready = json!({"transition_id": 3});
+    bench
+        .session
+        .handle_dave_text(Opcode::DaveTransitionReady, ready.clone());
+    assert_eq!(bench.sent().len(), 1, "at once while everything stands");
+    bench.close(1006);
+    bench
+        .session
+        .handle_dave_text(Opcode::DaveTransitionReady, ready);
+    for _ in 0..200 {
+        bench
+            .session
+            .handle_dave_binary(Opcode::MlsCommitWelcome, &[1, 2]);
+    }
+    bench.reconnect();
+    bench.hello();
+    assert!(matches!(bench.sent()[..], [ClientMessage::Resume(_)]));
+    bench.say(&ServerMessage::Resumed, None);
+    let effects = bench.effects();
+    assert_eq!(effects.len(), 65, "bounded");
+    assert!(matches!(&effects[0], Effect::SendText(text) if text.contains("\"op\":23")));
+    assert_eq!(effects[1], Effect::SendBinary(vec![28, 1, 2]));
+    assert_eq!(effects[64], Effect::Resumed);
+
+    // What waits for a session that is gone is never sent.
+    bench.close(1006);
+    bench
+        .session
+        .handle_dave_binary(Opcode::MlsCommitWelcome, &[1, 2]);
+    bench.reconnect();
+    bench.session.handle_opened(bench.now, 0.5);
+    bench.close(4009);
+    bench.reconnect();
+    bench.session.handle_opened(bench.now, 0.5);
+    bench.hello();
+    let effects = bench.effects();
+    assert!(
+        matches!(effects[..], [Effect::Begun, Effect::SendText(_)]),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_session_of_no_use_is_given_up_and_begun_anew() {
+    let mut bench = Bench::live();
+    bench.session.handle_unusable(bench.now);
+    let effects = bench.effects();
+    assert!(
+        matches!(&effects[..], [Effect::CloseSocket(_), Effect::Closed(closed)]
+            if closed.will_retry && !closed.by_remote),
+        "{effects:?}"
+    );
+    bench.reconnect();
+    bench.hello();
+    assert!(matches!(bench.sent()[..], [ClientMessage::Identify(_)]));
+}
+
+#[test]
+fn whoever_is_deaf_says_so_once_everything_stands() {
+    let mut bench = Bench::new();
+    bench.effects();
+    bench.session.handle_deafened();
+    assert_eq!(bench.effects(), []);
+    let mut bench = Bench::live();
+    bench.session.handle_deafened();
+    assert_eq!(
+        bench.sent(),
+        [ClientMessage::MediaSinkWants(json!({"any": 0}))]
+    );
+}
