@@ -7,15 +7,17 @@ use std::time::{Instant, SystemTime};
 
 use backline_runtime::config;
 use backline_runtime::metrics::node::NodeMetrics;
-use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::engine::Engine;
 use crate::player::Player;
 use crate::session::registry::Registry;
+use crate::lyrics;
 use crate::source::Sources;
+use crate::sponsorblock::SponsorBlock;
 use crate::stats::Load;
+use crate::tenants::Tenants;
 use crate::voice::dial::Dialer;
 
 /// What all parts of a node share.
@@ -23,8 +25,8 @@ use crate::voice::dial::Dialer;
 pub struct App {
     /// The configuration.
     pub config: config::Node,
-    /// What clients have to know.
-    pub password: SecretString,
+    /// Who may ask.
+    pub tenants: Tenants,
     /// The threads that make and send frames.
     pub engine: Arc<Engine>,
     /// All sessions.
@@ -33,6 +35,10 @@ pub struct App {
     pub players: Players,
     /// Where tracks come from.
     pub sources: Sources,
+    /// Finds lyrics, if that is on.
+    pub lyrics: Option<lyrics::Finder>,
+    /// Knows what is skipped, if that is on.
+    pub sponsorblock: Option<Arc<SponsorBlock>>,
     /// Opens voice gateways.
     pub dialer: Dialer,
     /// What is counted.

@@ -8,12 +8,15 @@ mod app;
 mod counting;
 mod drain;
 mod engine;
+mod lyrics;
 mod player;
 mod rest;
 mod session;
 mod socket;
 mod source;
+mod sponsorblock;
 mod stats;
+mod tenants;
 mod ticker;
 mod voice;
 
@@ -36,7 +39,9 @@ use engine::{Engine, EngineOptions};
 use rest::Node;
 use session::registry::Registry;
 use source::Sources;
+use sponsorblock::SponsorBlock;
 use stats::{Load, Minutes};
+use tenants::Tenants;
 use voice::dial::Dialer;
 
 pub use source::SourcesError;
@@ -121,13 +126,19 @@ pub async fn start(
             return Err(error.into());
         }
     };
+    let client = sources.client();
+    let finder = config.lyrics.enabled;
+    let finder = finder.then(|| lyrics::Finder::new(&config.lyrics, client));
+    let sponsorblock = SponsorBlock::new(&config.sponsorblock, client);
     let app = Arc::new(App {
         config: config.clone(),
-        password,
+        tenants: Tenants::new(&password, &config.tenants),
         engine,
         sessions: Registry::default(),
         players: Players::default(),
         sources,
+        lyrics: finder,
+        sponsorblock,
         dialer,
         metrics: metrics.node.clone(),
         load: Load::default(),

@@ -1,23 +1,26 @@
 //! The REST API: routes, password, version header, error bodies.
 
+pub mod access;
 pub mod answer;
 pub mod info;
+pub mod lavasrc;
+pub mod lyrics;
 pub mod metrics;
 pub mod planner;
 pub mod players;
+pub mod search;
+pub mod sponsorblock;
 pub mod tracks;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, patch, post};
-use backline_proto::lavalink::API_VERSION_HEADER;
-use secrecy::ExposeSecret;
-use subtle::ConstantTimeEq;
+use backline_proto::lavalink::{API_VERSION_HEADER, Plugin};
 
 use crate::app::App;
 use crate::socket;
@@ -58,34 +61,83 @@ pub fn router(node: Node) -> Router {
         .route("/v4/routeplanner/status", get(planner::status))
         .route("/v4/routeplanner/free/address", post(planner::free))
         .route("/v4/routeplanner/free/all", post(planner::free))
+        .merge(plugins(&node.app))
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(
+            node.clone(),
+            access::check_session,
+        ))
         .layer(middleware::from_fn(check_path))
-        .layer(middleware::from_fn_with_state(node.clone(), check_password))
+        .layer(middleware::from_fn_with_state(
+            node.clone(),
+            access::check_password,
+        ))
         .layer(middleware::map_response(name_version))
         .with_state(node)
 }
 
-/// Refuses requests without the password, with an empty body: 401 without any, 403 with another;
-/// a WebSocket handshake gets 401 for both.
-async fn check_password(State(node): State<Node>, request: Request, next: Next) -> Response {
-    if request.uri().path() == metrics::PATH && node.app.config.lavalink_metrics {
-        return next.run(request).await;
+/// Returns the routes of plugins that are on.
+fn plugins(app: &App) -> Router<Node> {
+    let mut routes = Router::new();
+    if app.sources.can_search() {
+        routes = routes.route("/v4/loadsearch", get(search::load));
     }
-    let given = request.headers().get(header::AUTHORIZATION);
-    let Some(given) = given else {
-        return StatusCode::UNAUTHORIZED.into_response();
-    };
-    let expected = node.app.password.expose_secret().as_bytes();
-    if bool::from(given.as_bytes().ct_eq(expected)) {
-        return next.run(request).await;
+    if app.sources.catalogues().next().is_some() {
+        routes = routes.route("/v4/lavasrc/config", patch(lavasrc::update));
     }
-    if request.uri().path() == "/v4/websocket" {
-        return StatusCode::UNAUTHORIZED.into_response();
+    if app.lyrics.is_some() {
+        let live = post(lyrics::subscribe).delete(lyrics::unsubscribe);
+        routes = routes
+            .route("/v4/lyrics", get(lyrics::of_track))
+            .route(
+                "/v4/sessions/{session}/players/{guild}/track/lyrics",
+                get(lyrics::of_player),
+            )
+            .route(
+                "/v4/sessions/{session}/players/{guild}/lyrics/subscribe",
+                live,
+            );
     }
-    StatusCode::FORBIDDEN.into_response()
+    if app.sponsorblock.is_some() {
+        routes = routes.route(
+            "/v4/sessions/{session}/players/{guild}/sponsorblock/categories",
+            get(sponsorblock::categories)
+                .put(sponsorblock::set)
+                .delete(sponsorblock::clear),
+        );
+    }
+    routes
 }
+
+/// Returns the plugins that clients look for to see what is on.
+pub fn plugin_names(app: &App) -> Vec<Plugin> {
+    let plugin = |(name, version): (&str, &str)| Plugin {
+        name: name.to_owned(),
+        version: version.to_owned(),
+    };
+    let mut plugins = app.sources.plugins();
+    if app.sources.catalogues().next().is_some() {
+        plugins.push(plugin(LAVASRC));
+    }
+    if app.sources.can_search() {
+        plugins.push(plugin(LAVASEARCH));
+    }
+    if app.lyrics.is_some() {
+        plugins.push(plugin(LAVALYRICS));
+    }
+    if app.sponsorblock.is_some() {
+        plugins.push(plugin(SPONSORBLOCK));
+    }
+    plugins
+}
+
+/// Names of plugins, and the versions whose routes are there.
+const LAVASRC: (&str, &str) = ("lavasrc-plugin", "4.8.3");
+const LAVASEARCH: (&str, &str) = ("lavasearch-plugin", "1.0.0");
+const LAVALYRICS: (&str, &str) = backline_proto::lavalink::lyrics::PLUGIN;
+const SPONSORBLOCK: (&str, &str) = ("sponsorblock-plugin", "3.0.1");
 
 /// Refuses a path that is no text, so that every handler's refusal has its body.
 async fn check_path(request: Request, next: Next) -> Response {

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::player::Player;
+use crate::tenants::Owner;
 use outbox::{Inbox, Outbox};
 
 /// One client's session.
@@ -22,6 +23,8 @@ pub struct Session {
     pub id: String,
     /// The bot's user.
     pub user_id: u64,
+    /// To whom it belongs.
+    pub owner: Owner,
     state: Mutex<State>,
     players: Mutex<BTreeMap<Snowflake, Arc<Player>>>,
 }
@@ -49,6 +52,7 @@ impl Session {
         let session = Self {
             id,
             user_id,
+            owner: Owner::default(),
             state: Mutex::new(state),
             players: Mutex::default(),
         };

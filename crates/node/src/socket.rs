@@ -14,11 +14,13 @@ use backline_proto::lavalink::{
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::rest::Node;
+use crate::rest::access::refuse;
 use crate::rest::answer::{Place, Refusal};
 use crate::session::outbox::Inbox;
 use crate::session::registry::Claim;
 use crate::session::{Session, encode};
 use crate::stats::session_stats;
+use crate::tenants::{self, Caller};
 
 /// How long one write may take before the client counts as gone.
 const WRITE: Duration = Duration::from_secs(15);
@@ -53,12 +55,17 @@ pub async fn handshake(
     if !resumed && node.app.draining_ms().is_some() {
         return Refusal::draining().at(&Place::of(&uri));
     }
+    let place = match (resumed, Caller::current().enter()) {
+        (false, Err(error)) => return refuse(&error).at(&Place::of(&uri)),
+        (false, Ok(place)) => Some(place),
+        (true, _) => None,
+    };
     let mut response = upgrade
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME)
         .on_upgrade(move |socket| {
             let tasks = node.app.tasks.clone();
-            tasks.track_future(serve(node, socket, user_id, claim))
+            tasks.track_future(serve(node, socket, user_id, claim, place))
         });
     let resumed = HeaderValue::from_static(if resumed { "true" } else { "false" });
     response
@@ -67,7 +74,13 @@ pub async fn handshake(
     response
 }
 
-async fn serve(node: Node, mut socket: WebSocket, user_id: u64, claim: Option<Claim>) {
+async fn serve(
+    node: Node,
+    mut socket: WebSocket,
+    user_id: u64,
+    claim: Option<Claim>,
+    place: Option<tenants::Place>,
+) {
     let sessions = node.app.sessions.clone();
     let resumed = claim.is_some();
     let (session, mut inbox, first) = if let Some(claim) = claim {
@@ -75,6 +88,9 @@ async fn serve(node: Node, mut socket: WebSocket, user_id: u64, claim: Option<Cl
         (session, inbox, kept)
     } else {
         let (session, inbox) = sessions.open(user_id);
+        if let Some(place) = place {
+            session.owner.set(place);
+        }
         let stats = {
             let minutes = node.minutes.lock().unwrap_or_else(PoisonError::into_inner);
             session_stats(&node.app, &session, &minutes)

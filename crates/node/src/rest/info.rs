@@ -31,7 +31,7 @@ pub async fn info(State(node): State<Node>) -> Json<Info> {
             .into_iter()
             .map(str::to_owned)
             .collect(),
-        plugins: node.app.sources.plugins(),
+        plugins: super::plugin_names(&node.app),
     })
 }
 

@@ -15,11 +15,13 @@ use backline_proto::lavalink::{
 
 use super::Node;
 use super::answer::{Place, Refusal, flag, json_object};
+use super::access;
 use super::tracks::decode_track;
 use crate::player::Player;
 use crate::player::control::Play;
 use crate::player::sound::filters_on;
 use crate::session::Session;
+use crate::tenants::Caller;
 
 type Body = Result<Bytes, BytesRejection>;
 
@@ -287,6 +289,8 @@ async fn wished(node: &Node, named: &UpdateTrack, kept: bool) -> Result<Wish, Re
         (Omissible::Absent, Some(_)) if kept => return Ok(Wish::Keep),
         (Omissible::Absent, Some(identifier)) => resolve(node, identifier).await?,
     };
+    let allowed = Caller::current().check(&track);
+    allowed.map_err(|error| access::refuse(&error))?;
     if let Some(user_data) = &named.user_data {
         track.user_data.clone_from(user_data);
     }
@@ -308,15 +312,16 @@ pub async fn resolve(node: &Node, identifier: &str) -> Result<Track, Refusal> {
     }
 }
 
-fn find(node: &Node, session: &str) -> Result<Arc<Session>, Refusal> {
+/// Returns a live session.
+pub fn find(node: &Node, session: &str) -> Result<Arc<Session>, Refusal> {
     node.app
         .sessions
         .live(session)
         .ok_or_else(|| Refusal::missing("Session not found"))
 }
 
-/// The reference server reads a signed 64-bit number here.
-fn guild_id(text: &str) -> Result<Snowflake, Refusal> {
+/// Returns the guild of a path. The reference server reads a signed 64-bit number here.
+pub fn guild_id(text: &str) -> Result<Snowflake, Refusal> {
     let number: i64 = text
         .parse()
         .map_err(|_| Refusal::bad("guildId must be a 64-bit integer"))?;

@@ -42,6 +42,11 @@ impl Registry {
             .cloned()
     }
 
+    /// Returns a session, parked or not.
+    pub fn any(&self, id: &str) -> Option<Arc<Session>> {
+        self.lock().get(id).cloned()
+    }
+
     /// Returns all sessions, parked ones included.
     pub fn all(&self) -> Vec<Arc<Session>> {
         self.lock().values().cloned().collect()

@@ -1,6 +1,7 @@
 //! The source `local`: files below one folder, and nothing outside it.
 
 pub mod loader;
+pub mod words;
 
 use std::fs::{self, File};
 use std::io;

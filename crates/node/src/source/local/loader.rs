@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use backline_proto::lavalink::{Exception, LoadResult, Severity, Track};
+use backline_proto::lavalink::{Exception, LoadResult, Lyrics, Severity, Track};
 use backline_runtime::metrics::node::LoadSource;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Local, LocalError};
+use super::{Local, LocalError, words};
 use crate::engine::feed::Wake;
 use crate::source::probe::{self, TagCache};
 use crate::source::reader::Reader;
@@ -95,6 +95,15 @@ impl LocalSource {
     }
 }
 
+impl LocalSource {
+    async fn words(&self, track: &Track) -> Option<Lyrics> {
+        let path = self.local.path(&track.info.identifier)?;
+        let local = self.local.clone();
+        let find = move || Ok(words::find(&local, &path));
+        self.shared.threads.file(find).await.ok().flatten()
+    }
+}
+
 impl Source for LocalSource {
     fn label(&self) -> LoadSource {
         LoadSource::Local
@@ -102,6 +111,10 @@ impl Source for LocalSource {
 
     fn names(&self) -> &'static [&'static str] {
         &["local"]
+    }
+
+    fn lyrics<'a>(&'a self, track: &'a Track) -> BoxFuture<'a, Option<Lyrics>> {
+        self.words(track).boxed()
     }
 
     fn load<'a>(&'a self, _: &'a Sources, identifier: &'a str) -> BoxFuture<'a, Loaded> {
