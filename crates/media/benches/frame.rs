@@ -6,10 +6,13 @@ use std::{hint::black_box, io::Cursor, path::PathBuf};
 
 use backline_media::{
     decode::Hint,
-    dsp,
+    dsp::{
+        self, BANDS, ChannelMix, Distortion, FilterSet, Karaoke, Limiter, LowPass, Meter, Rack,
+        Rotation, Timescale, Tremolo, Vibrato,
+    },
     frame::{FRAME_VALUES, OpusFrame},
     opus::{Encoder, EncoderOptions},
-    pipeline::{Next, Pipeline},
+    pipeline::{Deck, DeckNext, Effects, Loudness, Next, Pipeline},
     resample::Resampler,
     voice::{EndToEnd, MAX_DATAGRAM, Mode, RtpHeader, Sealer, SenderKey},
 };
@@ -113,6 +116,217 @@ fn frames(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A deck that plays a track again and again, with these effects.
+struct Turntable {
+    file: Vec<u8>,
+    deck: Deck,
+    run: u64,
+    frame: OpusFrame,
+}
+
+impl Turntable {
+    fn new(path: &str, effects: &Effects) -> Self {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("../../assets")
+            .join(path);
+        let file = std::fs::read(path).expect("part of the repository");
+        let mut deck = Deck::new(open(&file), 0);
+        deck.set_effects(effects);
+        Self {
+            file,
+            deck,
+            run: 0,
+            frame: OpusFrame::default(),
+        }
+    }
+
+    fn next(&mut self) -> usize {
+        loop {
+            match self.deck.next_frame(&mut self.frame) {
+                DeckNext::Frame { .. } => return self.frame.as_bytes().len(),
+                DeckNext::End { .. } => {
+                    self.run += 1;
+                    let track = open(&self.file);
+                    self.deck.queue_next(
+                        track,
+                        self.run,
+                        backline_media::pipeline::Transition::default(),
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+fn decks(criterion: &mut Criterion) {
+    dsp::flush_denormals();
+    let mut group = criterion.benchmark_group("deck");
+    let loud = Effects {
+        gain: 1.5,
+        loudness: Some(Loudness::default()),
+        ..Effects::default()
+    };
+    for (name, path, effects) in [
+        ("passthrough", "music/nocturne.opus", &Effects::default()),
+        ("mp3", "music/bossa.mp3", &Effects::default()),
+        ("mp3_louder_and_levelled", "music/bossa.mp3", &loud),
+        ("opus_louder_and_levelled", "music/nocturne.opus", &loud),
+    ] {
+        let mut table = Turntable::new(path, effects);
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(table.next())));
+    }
+    group.finish();
+}
+
+/// Every filter alone, over one frame of music.
+fn filters(criterion: &mut Criterion) {
+    dsp::flush_denormals();
+    let none = FilterSet::default;
+    let sets = [
+        (
+            "low_pass",
+            FilterSet {
+                low_pass: Some(LowPass::default()),
+                ..none()
+            },
+        ),
+        (
+            "channel_mix",
+            FilterSet {
+                channel_mix: Some(ChannelMix {
+                    left_to_right: 0.5,
+                    ..ChannelMix::default()
+                }),
+                ..none()
+            },
+        ),
+        (
+            "rotation",
+            FilterSet {
+                rotation: Some(Rotation { hz: 0.2 }),
+                ..none()
+            },
+        ),
+        (
+            "distortion",
+            FilterSet {
+                distortion: Some(Distortion {
+                    scale: 1.5,
+                    ..Distortion::default()
+                }),
+                ..none()
+            },
+        ),
+        (
+            "vibrato",
+            FilterSet {
+                vibrato: Some(Vibrato::default()),
+                ..none()
+            },
+        ),
+        (
+            "tremolo",
+            FilterSet {
+                tremolo: Some(Tremolo::default()),
+                ..none()
+            },
+        ),
+        (
+            "karaoke",
+            FilterSet {
+                karaoke: Some(Karaoke::default()),
+                ..none()
+            },
+        ),
+        (
+            "equalizer",
+            FilterSet {
+                equalizer: Some([0.1; BANDS]),
+                ..none()
+            },
+        ),
+        (
+            "volume",
+            FilterSet {
+                volume: Some(0.5),
+                ..none()
+            },
+        ),
+        (
+            "timescale_speed",
+            FilterSet {
+                timescale: Some(Timescale {
+                    speed: 1.2,
+                    ..Timescale::default()
+                }),
+                ..none()
+            },
+        ),
+        (
+            "timescale_pitch",
+            FilterSet {
+                timescale: Some(Timescale {
+                    pitch: 1.2,
+                    ..Timescale::default()
+                }),
+                ..none()
+            },
+        ),
+    ];
+    let music = music();
+    let mut group = criterion.benchmark_group("filter");
+    for (name, set) in sets {
+        let mut rack = Rack::new();
+        rack.set(&set);
+        rack.reset();
+        let (mut block, mut out, mut at) = (vec![0.0; FRAME_VALUES], Vec::new(), 0);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                block.copy_from_slice(&music[at..at + FRAME_VALUES]);
+                at = (at + FRAME_VALUES) % (music.len() - FRAME_VALUES);
+                out.clear();
+                for half in block.chunks_mut(FRAME_VALUES / 2) {
+                    rack.process(half, &mut out);
+                }
+                black_box(out.len())
+            });
+        });
+    }
+    let mut meter = Meter::default();
+    group.bench_function("meter", |bencher| {
+        bencher.iter(|| meter.push(black_box(&music[..FRAME_VALUES])));
+    });
+    for (name, gain) in [("limiter_idle", 0.5), ("limiter_busy", 4.0)] {
+        let mut limiter = Limiter::default();
+        let loud: Vec<f32> = music.iter().map(|value| value * gain).collect();
+        let mut window = vec![0.0; FRAME_VALUES + 2 * (Limiter::AHEAD + Limiter::MARGIN)];
+        let mut at = 0;
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                window.copy_from_slice(&loud[at..at + window.len()]);
+                at = (at + FRAME_VALUES) % (music.len() - 2 * FRAME_VALUES);
+                limiter.apply(&mut window, FRAME_VALUES / 2);
+                black_box(window[0])
+            });
+        });
+    }
+    group.finish();
+}
+
+fn music() -> Vec<f32> {
+    (0..48_000)
+        .map(|index| {
+            let time = (index / 2) as f32 / 48_000.0;
+            let side = if index % 2 == 0 { 1.0 } else { 1.01 };
+            [110.0, 440.0, 660.0, 3_000.0]
+                .iter()
+                .map(|tone| (tone * side * time * std::f32::consts::TAU).sin() * 0.15)
+                .sum()
+        })
+        .collect()
+}
+
 fn parts(criterion: &mut Criterion) {
     dsp::flush_denormals();
     let mut group = criterion.benchmark_group("bare");
@@ -124,16 +338,7 @@ fn parts(criterion: &mut Criterion) {
         });
     }
 
-    let music: Vec<f32> = (0..48_000)
-        .map(|index| {
-            let time = (index / 2) as f32 / 48_000.0;
-            let side = if index % 2 == 0 { 1.0 } else { 1.01 };
-            [110.0, 440.0, 660.0, 3_000.0]
-                .iter()
-                .map(|tone| (tone * side * time * std::f32::consts::TAU).sin() * 0.15)
-                .sum()
-        })
-        .collect();
+    let music = music();
     let mut encoder = Encoder::new(EncoderOptions::default()).expect("an encoder");
     let (mut packet, mut at) = (OpusFrame::empty(), 0);
     group.bench_function("opus_encode", |bencher| {
@@ -174,5 +379,5 @@ fn end_to_end(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, frames, parts, end_to_end);
+criterion_group!(benches, frames, decks, filters, parts, end_to_end);
 criterion_main!(benches);

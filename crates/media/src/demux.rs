@@ -16,7 +16,7 @@ mod window;
 pub use opus_head::OpusHead;
 pub use seek::{SeekStep, Seeker};
 pub use tags::Tags;
-pub(crate) use tags::text as tag_text;
+pub(crate) use tags::{replay_gain, text as tag_text};
 
 /// What a demuxer has to say.
 #[derive(Debug, PartialEq, Eq)]

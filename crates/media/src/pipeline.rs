@@ -127,17 +127,21 @@ impl Pipeline {
     }
 
     fn new(way: Way) -> Self {
+        let tags = match &way {
+            Way::Opus(way) => way.tags(),
+            Way::Other(way) => way.tags(),
+        };
         Self {
             way,
             end_ms: None,
             over: false,
-            loudness: None,
+            loudness: tags.loudness.map(|hundredths| hundredths as f32 / 100.0),
         }
     }
 
     /// Returns what is known about the track.
     pub fn info(&self) -> TrackInfo {
-        let (Tags { title, artist }, duration_ms, seekable) = match &self.way {
+        let (Tags { title, artist, .. }, duration_ms, seekable) = match &self.way {
             Way::Opus(way) => (way.tags(), way.duration_ms(), way.is_seekable()),
             Way::Other(way) => (way.tags(), way.duration_ms(), way.is_seekable()),
         };
@@ -182,7 +186,8 @@ impl Pipeline {
         self.end_ms = end_ms;
     }
 
-    /// Says how loud the track is as a whole, in LUFS, so that a deck need not measure it.
+    /// Says how loud the track is as a whole, in LUFS, so that a deck need not measure it. What its
+    /// tags say (`R128_TRACK_GAIN`, ReplayGain) is known already.
     pub fn set_loudness(&mut self, lufs: Option<f32>) {
         self.loudness = lufs.filter(|lufs| (-70.0..=5.0).contains(lufs));
     }

@@ -83,35 +83,31 @@ impl Resampler {
         let kernel = (rate != SAMPLE_RATE).then(|| Kernel::shared(rate));
         let half = |kernel: &Kernel| kernel.taps() / 2 - 1;
         // Where the next output sample lies, after all that is past.
-        let mut centre = match self.kernel.as_deref() {
-            Some(kernel) => (self.place.at + half(kernel)).min(self.history[0].len()),
-            None => {
-                for (side, channel) in self.history.iter_mut().enumerate() {
-                    channel.clear();
-                    channel.extend(past.iter().skip(side).step_by(CHANNELS));
-                }
-                self.history[0].len()
+        let mut centre = if let Some(kernel) = self.kernel.as_deref() {
+            (self.place.at + half(kernel)).min(self.history[0].len())
+        } else {
+            for (side, channel) in self.history.iter_mut().enumerate() {
+                channel.clear();
+                channel.extend(past.iter().skip(side).step_by(CHANNELS));
             }
+            self.history[0].len()
         };
-        match kernel.as_deref().map(half) {
-            Some(wanted) => {
-                for channel in &mut self.history {
-                    let missing = wanted.saturating_sub(centre);
-                    channel.resize(channel.len() + missing, 0.0);
-                    channel.rotate_right(missing);
-                }
-                centre = centre.max(wanted);
-                for channel in &mut self.history {
-                    channel.drain(..centre - wanted);
-                }
+        if let Some(wanted) = kernel.as_deref().map(half) {
+            for channel in &mut self.history {
+                let missing = wanted.saturating_sub(centre);
+                channel.resize(channel.len() + missing, 0.0);
+                channel.rotate_right(missing);
             }
-            None => {
-                let [left, right] = &mut self.history;
-                let rest = left[centre..].iter().zip(&right[centre..]);
-                out.extend(rest.flat_map(|(left, right)| [*left, *right]));
-                left.clear();
-                right.clear();
+            centre = centre.max(wanted);
+            for channel in &mut self.history {
+                channel.drain(..centre - wanted);
             }
+        } else {
+            let [left, right] = &mut self.history;
+            let rest = left[centre..].iter().zip(&right[centre..]);
+            out.extend(rest.flat_map(|(left, right)| [*left, *right]));
+            left.clear();
+            right.clear();
         }
         (self.rate, self.kernel, self.place) = (rate, kernel, Place::default());
     }

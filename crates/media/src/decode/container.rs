@@ -97,6 +97,11 @@ pub(super) fn tags(format: &mut dyn FormatReader) -> Tags {
         let (place, value) = match &tag.std {
             Some(StandardTag::TrackTitle(value)) => (&mut tags.title, value),
             Some(StandardTag::Artist(value)) => (&mut tags.artist, value),
+            Some(StandardTag::ReplayGainTrackGain(value)) => {
+                let gain = crate::demux::replay_gain(value);
+                tags.loudness = tags.loudness.or(gain);
+                continue;
+            }
             _ => continue,
         };
         if place.is_none() {

@@ -7,6 +7,9 @@ pub struct Tags {
     pub title: Option<String>,
     /// Artist, if there is one.
     pub artist: Option<String>,
+    /// Loudness of the whole track in hundredths of a LUFS, if there is a gain that would bring it
+    /// to a reference (`R128_TRACK_GAIN`, ReplayGain).
+    pub loudness: Option<i32>,
 }
 
 impl Tags {
@@ -34,6 +37,15 @@ impl Tags {
                 tags.title = text(value).or(tags.title);
             } else if key.eq_ignore_ascii_case(b"artist") {
                 tags.artist = text(value).or(tags.artist);
+            } else if key.eq_ignore_ascii_case(b"R128_TRACK_GAIN") {
+                // RFC 7845, section 5.2.1: 1/256 dB, relative to −23 LUFS.
+                let gain = std::str::from_utf8(value).ok();
+                let gain = gain.and_then(|gain| gain.trim().parse::<i16>().ok());
+                let gain = gain.map(|gain| -2_300 - i32::from(gain) * 100 / 256);
+                tags.loudness = gain.or(tags.loudness);
+            } else if key.eq_ignore_ascii_case(b"REPLAYGAIN_TRACK_GAIN") {
+                let gain = std::str::from_utf8(value).ok().and_then(replay_gain);
+                tags.loudness = tags.loudness.or(gain);
             }
         }
         tags
@@ -50,6 +62,15 @@ pub(crate) fn text(bytes: &[u8]) -> Option<String> {
         .collect();
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Reads a ReplayGain 2.0 value such as `-7.03 dB`, relative to −18 LUFS; returns hundredths of a
+/// LUFS.
+pub(crate) fn replay_gain(text: &str) -> Option<i32> {
+    let number = text.split_ascii_whitespace().next()?;
+    let number = number.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let gain: f32 = number.parse().ok()?;
+    (gain.abs() <= 64.0).then(|| -1_800 - (gain * 100.0).round() as i32)
 }
 
 fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
@@ -87,8 +108,28 @@ mod tests {
         let expected = Tags {
             title: Some("Night  Bus".to_owned()),
             artist: Some("Someone".to_owned()),
+            loudness: None,
         };
         assert_eq!(Tags::parse_opus(&bytes), expected);
+    }
+
+    #[test]
+    fn a_gain_tells_the_loudness() {
+        for (comments, expected) in [
+            (&["R128_TRACK_GAIN=-2560"][..], Some(-1_300)),
+            (&["replaygain_track_gain=-7.03 dB"], Some(-1_097)),
+            (&["REPLAYGAIN_TRACK_GAIN=+2dB"], Some(-2_000)),
+            (
+                &["REPLAYGAIN_TRACK_GAIN=3 dB", "r128_track_gain=0"],
+                Some(-2_300),
+            ),
+            (&["R128_TRACK_GAIN=loud"], None),
+            (&["REPLAYGAIN_TRACK_GAIN=1e9 dB"], None),
+            (&["REPLAYGAIN_TRACK_GAIN=NaN"], None),
+        ] {
+            let tags = Tags::parse_opus(&header(comments));
+            assert_eq!(tags.loudness, expected, "{comments:?}");
+        }
     }
 
     #[test]

@@ -33,9 +33,7 @@ impl Declick {
         let samples = block.as_chunks_mut::<CHANNELS>().0;
         let Some(first) = samples.first() else { return };
         if std::mem::take(&mut self.armed) {
-            for channel in 0..CHANNELS {
-                self.rest[channel] = self.last[channel] - first[channel];
-            }
+            self.rest = std::array::from_fn(|channel| self.last[channel] - first[channel]);
             self.left = Self::LENGTH;
         }
         for sample in samples.iter_mut().take(self.left) {

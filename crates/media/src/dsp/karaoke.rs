@@ -47,13 +47,15 @@ impl KaraokeFilter {
     pub(super) fn process(&mut self, block: &mut [f32]) {
         let [a, b, c] = self.coefficients;
         let [mut one, mut two] = self.past;
-        for [left, right] in block.as_chunks_mut::<CHANNELS>().0 {
-            let (l, r) = (*left, *right);
-            let band = a * (f64::from(l) + f64::from(r)) / 2.0 - b * one - c * two;
+        for sample in block.as_chunks_mut::<CHANNELS>().0 {
+            let [left, right] = *sample;
+            let band = a * (f64::from(left) + f64::from(right)) / 2.0 - b * one - c * two;
             (two, one) = (one, band);
             let band = (band * self.band_level) as f32;
-            *left = l - r * self.level + band;
-            *right = r - l * self.level + band;
+            *sample = [
+                left - right * self.level + band,
+                right - left * self.level + band,
+            ];
         }
         self.past = [one, two].map(|value| if value.abs() < 1e-20 { 0.0 } else { value });
     }

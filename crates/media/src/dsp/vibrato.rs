@@ -42,7 +42,7 @@ impl VibratoFilter {
         let (line, next, depth) = (&mut self.line, &mut self.next, self.depth);
         let samples = block.as_chunks_mut::<CHANNELS>().0.iter_mut();
         self.wave.run(samples, |sample, sin| {
-            let delay = (sin + 1.0) / 2.0 * depth * MAX_DELAY + LEAST_DELAY;
+            let delay = (0.5 + 0.5 * sin) * depth * MAX_DELAY + LEAST_DELAY;
             line[*next] = *sample;
             let whole = delay.ceil();
             let between = whole - delay;

@@ -168,6 +168,21 @@ impl Deck {
         self.duck = duck;
     }
 
+    /// Ends the overlay, if there is one.
+    pub fn clear_overlay(&mut self) {
+        self.overlay = None;
+        if let Some(mixer) = &mut self.mixer {
+            mixer.clear_overlay(self.duck);
+        }
+    }
+
+    /// Begins in silence, to be faded up; once something was heard, does nothing.
+    pub fn begin_silent(&mut self) {
+        if !self.heard {
+            self.fade = Ramp::new(0.0);
+        }
+    }
+
     /// Fades everything, from the next packet on, from the gain that is heard to another one.
     pub fn fade(&mut self, fade: Fade) {
         let samples = fade.ms.min(60_000) as usize * 48;

@@ -260,6 +260,7 @@ fn read_up_to(source: &mut Rewound, length: usize) -> io::Result<Vec<u8>> {
 static NO_TAGS: Tags = Tags {
     title: None,
     artist: None,
+    loudness: None,
 };
 
 /// Holds at least one whole page.

@@ -7,10 +7,11 @@ use std::{
 
 use backline_media::{
     decode::Hint,
+    dsp::{BANDS, FilterSet, Karaoke, LowPass, Rack, Rotation, Timescale, Tremolo, Vibrato},
     frame::OpusFrame,
     framer::Framer,
     opus::{self, Decoder, Encoder, EncoderOptions},
-    pipeline::{Next, Pipeline},
+    pipeline::{Deck, DeckNext, Effects, Loudness, Next, Pipeline},
     resample::Resampler,
     voice::{EndToEnd, MAX_DATAGRAM, Mode, RtpHeader, Sealer, SenderKey},
 };
@@ -148,4 +149,72 @@ fn resampling_framing_and_coding_do_not_allocate() {
     };
     run(20);
     assert_eq!(allocations(|| run(50)), 0);
+}
+
+fn everything() -> FilterSet {
+    FilterSet {
+        volume: Some(1.5),
+        equalizer: Some([0.1; BANDS]),
+        karaoke: Some(Karaoke {
+            level: 0.3,
+            ..Karaoke::default()
+        }),
+        timescale: Some(Timescale {
+            speed: 1.2,
+            pitch: 0.9,
+            rate: 1.1,
+        }),
+        tremolo: Some(Tremolo::default()),
+        vibrato: Some(Vibrato::default()),
+        rotation: Some(Rotation { hz: 0.3 }),
+        low_pass: Some(LowPass::default()),
+        ..FilterSet::default()
+    }
+}
+
+#[test]
+fn filters_do_not_allocate() {
+    let mut rack = Rack::new();
+    rack.set(&everything());
+    let sound: Vec<f32> = (0..960).map(|value| (value as f32 / 20.0).sin()).collect();
+    let (mut block, mut out) = (sound.clone(), Vec::new());
+    let mut run = |count: usize| {
+        for _ in 0..count {
+            block.copy_from_slice(&sound);
+            out.clear();
+            rack.process(&mut block, &mut out);
+        }
+    };
+    run(200);
+    assert_eq!(allocations(|| run(500)), 0);
+}
+
+#[test]
+fn a_deck_does_not_allocate() {
+    let mixed = Effects {
+        gain: 0.7,
+        filters: std::sync::Arc::new(everything()),
+        loudness: Some(Loudness::default()),
+    };
+    for effects in [Effects::default(), mixed] {
+        let pipeline = Pipeline::open(
+            source("music/nocturne.opus"),
+            &Hint::default(),
+            EncoderOptions::default(),
+        )
+        .expect("opens");
+        let mut deck = Deck::new(pipeline, 1);
+        deck.set_effects(&effects);
+        let mut frame = OpusFrame::empty();
+        let mut run = |count: usize| {
+            for _ in 0..count {
+                assert!(matches!(
+                    deck.next_frame(&mut frame),
+                    DeckNext::Frame { .. }
+                ));
+            }
+        };
+        run(300);
+        assert_eq!(allocations(|| run(500)), 0, "{effects:?}");
+    }
 }

@@ -177,11 +177,7 @@ fn correlation_avx2(first: &[f32], second: &[f32]) -> (f32, f32) {
     correlation_of(first, second)
 }
 
-#[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "has to take on the caller's target features"
-)]
+#[inline]
 fn correlation_of(first: &[f32], second: &[f32]) -> (f32, f32) {
     const LANES: usize = 32;
     let (mut products, mut squares) = ([0.0_f32; LANES], [0.0_f32; LANES]);

@@ -215,6 +215,12 @@ impl Mixer {
         self.overlay = Some(track);
     }
 
+    pub(super) fn clear_overlay(&mut self, duck: Duck) {
+        if self.overlay.take().is_some() {
+            self.duck.set(1.0, duck.fade_ms.min(5_000) as usize * 48);
+        }
+    }
+
     pub(super) fn has_overlay(&self) -> bool {
         self.overlay.is_some()
     }
