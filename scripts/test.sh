@@ -16,6 +16,7 @@ cargo test --workspace
 step "public clients and a real browser against the simulator"
 judges=$(scripts/judges.sh)
 eval "$judges"
-cargo test --package backline --test it -- --ignored
+# Those that need a real Lavalink are run by `make lavalink`.
+cargo test --package backline --test it -- --ignored --skip lavalink::
 
 step "done"
