@@ -3,6 +3,7 @@
 //! Nothing on the way from `walk` down allocates, locks or blocks. Commands and what they drop
 //! are handled between walks.
 
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use backline_runtime::metrics::node::NodeMetrics;
 use crossbeam_channel::{Receiver, TryRecvError};
 use rtrb::Producer;
 
+use super::arena::prefer_huge_pages;
 use super::bell::Bell;
 use super::feed::{Feed, Line};
 use super::lane::prefetch;
@@ -148,6 +150,7 @@ impl Outlets {
     }
 }
 
+// Real-time: none of these allocates, locks or blocks.
 impl Outlet for Outlets {
     fn want(&mut self, feed: &Arc<Feed>, haste: Haste) {
         if self.errands.push(Errand::Turn(Arc::clone(feed))).is_err() {
@@ -185,9 +188,11 @@ impl std::fmt::Debug for Outlets {
     }
 }
 
+/// A player; what every tick looks at comes first.
+#[repr(C)]
 struct Entry {
-    slot: Slot,
     transport: Option<Transport>,
+    slot: Slot,
     phase: Option<usize>,
 }
 
@@ -204,7 +209,9 @@ const GRAVES: usize = 256;
 /// How long errands that are not urgent are gathered before the pool is woken.
 const WAKE_MS: u64 = 5;
 /// Cache lines at the beginning of an entry that a tick looks at.
-const ENTRY_LINES: usize = 6;
+const ENTRY_LINES: usize = 5;
+/// Places that the table has at least, once there is a player.
+const PLACES: usize = 4_096;
 /// Frames that are sent between two looks at the time.
 const FRAMES_PER_LOOK: u32 = 8;
 /// Commands handled between two walks.
@@ -283,9 +290,7 @@ impl Clock {
                 counters,
             } => {
                 let index = place as usize;
-                if self.table.len() <= index {
-                    self.table.resize_with(index + 1, || None);
-                }
+                self.make_room(index);
                 let slot = Slot::new(player, counters, self.outlets.stuck_ticks);
                 self.table[index] = Some(Entry {
                     slot,
@@ -396,6 +401,8 @@ impl Clock {
     }
 
     /// Fetches into the cache what the next players of the slot need.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     fn prefetch(&self, phase: usize, index: usize) {
         let entry = |ahead| {
             let place = self.phases[phase].get(index + ahead)?;
@@ -435,6 +442,22 @@ impl Clock {
     fn next_due(&self) -> Option<u64> {
         (self.cursor_ms..self.cursor_ms + PHASES as u64)
             .find(|at_ms| !self.phases[(at_ms % PHASES as u64) as usize].is_empty())
+    }
+
+    /// Lets the table reach to `index`; it grows seldom, in big steps, on huge pages.
+    fn make_room(&mut self, index: usize) {
+        if self.table.capacity() <= index {
+            let more = self.table.len().max(PLACES);
+            self.table
+                .reserve_exact(more.max(index + 1 - self.table.len()));
+            if let Some(start) = NonNull::new(self.table.as_mut_ptr()) {
+                let length = self.table.capacity() * size_of::<Option<Entry>>();
+                prefer_huge_pages(start.cast(), length);
+            }
+        }
+        if self.table.len() <= index {
+            self.table.resize_with(index + 1, || None);
+        }
     }
 
     fn entry(&mut self, place: u32) -> Option<&mut Entry> {
@@ -488,6 +511,8 @@ struct Tally {
 
 impl Tally {
     /// Counts the frames since the last look at the time as late as the last of them.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     fn observe(&mut self, metrics: &NodeMetrics, late: Duration) {
         let frames = u64::from(std::mem::take(&mut self.frames));
         self.sent += frames;
@@ -497,6 +522,9 @@ impl Tally {
         metrics.frame_lateness.observe_many(late, frames);
     }
 
+    /// Adds up.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     fn publish(&self, metrics: &NodeMetrics) {
         let counts = [
             (&metrics.frames_sent, self.sent - self.unsent),

@@ -296,16 +296,22 @@ impl Eye {
     }
 
     /// Whether so few packets are left that it is time to ask for more.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     pub fn is_low(&self) -> bool {
         !is_before(self.due, self.lane.low.load(Ordering::Relaxed))
     }
 
     /// Whether nothing at all is there.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     pub fn is_empty(&self) -> bool {
         self.read == self.lane.tail.load(Ordering::Acquire)
     }
 
     /// Fetches what the next tick will look at into the cache.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     pub fn prefetch(&self) {
         prefetch(&raw const *self.lane);
         let packet = self.at().as_ptr();

@@ -157,6 +157,8 @@ impl Slot {
     }
 
     /// Whether the slot needs ticks.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     pub fn is_active(&self) -> bool {
         self.audible
             && (self.silence_left > 0
@@ -278,6 +280,8 @@ impl Slot {
     }
 
     /// Takes the staged line over once it yields, or once nothing else is left.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     fn promote(&mut self, out: &mut impl Outlet) {
         let Some(next) = &self.next else { return };
         let over = next.eye.lane().ended().is_some();
@@ -288,6 +292,8 @@ impl Slot {
     }
 
     /// Ends the current line.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     fn end(&mut self, kind: EventKind, out: &mut impl Outlet) {
         let Some(line) = &self.current else { return };
         let run = if line.heard {
@@ -299,6 +305,9 @@ impl Slot {
         self.leave(out);
     }
 
+    /// Lets go of the current line.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     fn leave(&mut self, out: &mut impl Outlet) {
         self.front = None;
         if let Some(line) = self.current.take() {
@@ -307,6 +316,9 @@ impl Slot {
         }
     }
 
+    /// Tells an event, or keeps it for the next tick.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     fn tell(&mut self, run: u64, kind: EventKind, out: &mut impl Outlet) {
         let event = Event {
             player: self.player,
@@ -321,6 +333,9 @@ impl Slot {
         self.waiting = place as u8 + 1;
     }
 
+    /// Tells what could not be told before.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     fn tell_pending(&mut self, out: &mut impl Outlet) {
         while let Some(event) = self.pending[0] {
             if !out.tell(event) {
@@ -332,6 +347,9 @@ impl Slot {
         }
     }
 
+    /// Has nothing although something is due.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     fn starve(&mut self, out: &mut impl Outlet) -> Tick {
         self.nulled += 1;
         self.counters.nulled.store(self.nulled, Ordering::Relaxed);
@@ -358,6 +376,9 @@ impl Slot {
         Tick::Nothing
     }
 
+    /// Ends a stretch of sound.
+    ///
+    /// Real-time: never allocates, locks or blocks.
     fn trail(&mut self) -> Tick {
         if self.silence_left > 0 {
             self.silence_left -= 1;

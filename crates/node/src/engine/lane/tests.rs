@@ -102,6 +102,11 @@ fn a_join_is_taken_where_it_was_agreed_or_as_soon_as_possible() {
 }
 
 #[test]
+fn all_that_a_tick_looks_at_is_in_one_cache_line() {
+    assert_eq!((size_of::<Lane>(), align_of::<Lane>()), (64, 64));
+}
+
+#[test]
 fn run_and_position_are_read_together() {
     for (run, position) in [(1, 0), (5, 123_456), (u64::from(u32::MAX), POSITION)] {
         for first in [run, run - 1, run.saturating_sub(1_000)] {
