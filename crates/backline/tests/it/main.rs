@@ -2,7 +2,9 @@
 
 mod browser;
 mod command_line;
+mod conformance;
 mod judges;
+mod lavalink;
 mod mistakes;
 mod ogg;
 mod playback;

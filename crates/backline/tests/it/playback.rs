@@ -6,13 +6,17 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::sound::{PER_SECOND, Tune, forget, hear, hear_from, levels, locate, until_silent};
-use crate::stage::Stage;
+use crate::stage::{On, Stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_plays_from_the_first_track_to_the_last() {
+    queue(On::Ours).await;
+}
+
+pub(crate) async fn queue(on: On) {
     let nocturne = Tune::nocturne();
     let (first, second) = (nocturne.part(5, 8), nocturne.part(30, 6));
-    let mut stage = Stage::open(&[
+    let mut stage = Stage::open_on(on, &[
         ("first.opus", &first.file("First tune")),
         ("second.opus", &second.file("Second tune")),
     ])
@@ -21,9 +25,9 @@ async fn a_queue_plays_from_the_first_track_to_the_last() {
     stage.start_bot().await;
     let mut ear = seat.guild.listen();
 
-    let answer = seat.play("first").await;
+    let answer = seat.play(&stage.query("first")).await;
     assert!(answer.contains("First tune"), "{answer}");
-    let answer = seat.play("second").await;
+    let answer = seat.play(&stage.query("second")).await;
     assert!(answer.contains("Second tune"), "{answer}");
     seat.panel("both tunes shown", |text| {
         text.contains("First tune") && text.contains("Second tune")
@@ -61,18 +65,25 @@ async fn a_queue_plays_from_the_first_track_to_the_last() {
         (0, 0, 0, 0),
         "{stats:?}"
     );
-    assert_eq!(
-        stats.before_speaking, 0,
-        "the bot says that it speaks before it does"
-    );
+    // Lavalink 4.1.1 says so some frames late.
+    if on == On::Ours {
+        assert_eq!(
+            stats.before_speaking, 0,
+            "the bot says that it speaks before it does"
+        );
+    }
     assert!(stage.end_bot(), "the bot ends well when asked");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn seek_volume_and_loop_change_what_is_heard() {
+    controls(On::Ours).await;
+}
+
+pub(crate) async fn controls(on: On) {
     let nocturne = Tune::nocturne();
     let short = Tune::tone(440.0, 4);
-    let mut stage = Stage::open(&[
+    let mut stage = Stage::open_on(on, &[
         ("nocturne.opus", &nocturne.file("Nocturne")),
         ("short.opus", &short.file("Short tone")),
     ])
@@ -80,7 +91,7 @@ async fn seek_volume_and_loop_change_what_is_heard() {
     let seat = stage.guild("Listeners");
     stage.start_bot().await;
     let mut ear = seat.guild.listen();
-    seat.play("nocturne").await;
+    seat.play(&stage.query("nocturne")).await;
     hear(&mut ear, PER_SECOND).await;
 
     seat.ask("/seek", &[("position", json!("0:30"))]).await;
@@ -101,13 +112,15 @@ async fn seek_volume_and_loop_change_what_is_heard() {
     let (place, fit) = locate(&heard, &source);
     assert!(fit > 0.97, "the same music at another volume: {fit}");
     let ratio = loudness(&heard) / loudness(&source[place..place + heard.len()]);
+    // Lavalink bends the lower half of its volume: 50 % is 42 % of the amplitude there.
+    let expected = if on == On::Ours { 0.5 } else { 0.417 };
     assert!(
-        (ratio - 0.5).abs() < 0.03,
-        "half the amplitude, not {ratio}"
+        (ratio - expected).abs() < 0.03,
+        "{expected} of the amplitude, not {ratio}"
     );
 
     seat.ask("/volume", &[("percent", json!(100))]).await;
-    seat.ask("/playnow", &[("query", json!("short"))]).await;
+    seat.ask("/playnow", &[("query", json!(stage.query("short")))]).await;
     seat.ask("/loop", &[("mode", json!("track"))]).await;
     let heard = hear_from(&mut ear, &short.frames[0], 2 * short.frames.len()).await;
     assert_eq!(heard[..short.frames.len()], short.frames, "the tone");
@@ -129,14 +142,18 @@ async fn seek_volume_and_loop_change_what_is_heard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_queue_ends_the_bot_says_so_and_leaves_after_a_while() {
+    end_of_queue(On::Ours).await;
+}
+
+pub(crate) async fn end_of_queue(on: On) {
     let short = Tune::tone(330.0, 3);
-    let mut stage = Stage::open(&[("short.opus", &short.file("Short tone"))])
+    let mut stage = Stage::open_on(on, &[("short.opus", &short.file("Short tone"))])
         .await
         .with_settings("[audio]\nidle_leave_s = 3");
     let seat = stage.guild("Listeners");
     stage.start_bot().await;
     let mut ear = seat.guild.listen();
-    seat.play("short").await;
+    seat.play(&stage.query("short")).await;
     hear(&mut ear, short.frames.len()).await;
     seat.panel("the end of the queue", |text| !text.contains("Short tone"))
         .await;
@@ -155,15 +172,18 @@ async fn when_the_queue_ends_the_bot_says_so_and_leaves_after_a_while() {
         .expect("an idle bot leaves");
 
     // And it comes back when it is asked to.
-    let answer = seat.play("short").await;
+    let answer = seat.play(&stage.query("short")).await;
     assert!(answer.contains("Short tone"), "{answer}");
     hear(&mut ear, PER_SECOND).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_guilds_hear_each_their_own_tune() {
-    const GUILDS: usize = 100;
-    let tunes: Vec<_> = (0..GUILDS)
+    guilds(On::Ours, 100).await;
+}
+
+pub(crate) async fn guilds(on: On, guilds: usize) {
+    let tunes: Vec<_> = (0..guilds)
         .map(|number| Tune::tone(200.0 + 37.0 * number as f32, 8))
         .collect();
     let files: Vec<_> = tunes
@@ -180,8 +200,8 @@ async fn a_hundred_guilds_hear_each_their_own_tune() {
         .iter()
         .map(|(name, file)| (name.as_str(), file.as_slice()))
         .collect();
-    let mut stage = Stage::open(&by_name).await;
-    let seats: Vec<_> = (0..GUILDS)
+    let mut stage = Stage::open_on(on, &by_name).await;
+    let seats: Vec<_> = (0..guilds)
         .map(|number| stage.guild(&format!("Guild {number}")))
         .collect();
     stage.start_bot().await;
@@ -189,9 +209,10 @@ async fn a_hundred_guilds_hear_each_their_own_tune() {
     let mut listeners = Vec::new();
     for (number, seat) in seats.into_iter().enumerate() {
         let tune = tunes[number].clone();
+        let query = stage.query(&format!("tune{number:03}"));
         listeners.push(tokio::spawn(async move {
             let mut ear = seat.guild.listen();
-            let answer = seat.play(&format!("tune{number:03}")).await;
+            let answer = seat.play(&query).await;
             assert!(
                 answer.contains(&format!("Tune {number:03}")),
                 "guild {number}: {answer}"
@@ -213,7 +234,7 @@ async fn a_hundred_guilds_hear_each_their_own_tune() {
     let speakers: HashSet<_> = tunes.iter().map(|tune| &tune.frames[PER_SECOND]).collect();
     assert_eq!(
         speakers.len(),
-        GUILDS,
+        guilds,
         "the tunes differ, so a mix-up would have been heard"
     );
 }

@@ -13,11 +13,25 @@ use backline_sim::voice::VoiceOptions;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::lavalink::Nodes;
+
 /// How long anything may take on a slow and busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What makes the sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    /// The node in the bot's process.
+    Ours,
+    /// A real Lavalink.
+    Lavalink,
+    /// A real Lavalink and a node of ours, both outside of the bot's process.
+    Both,
+}
+
 /// A simulated Discord, a folder of tunes, and the bot as a process of its own.
 pub(crate) struct Stage {
+    pub(crate) nodes: Option<Nodes>,
     pub(crate) discord: Discord,
     folder: TempDir,
     bot: Option<Child>,
@@ -37,6 +51,11 @@ pub(crate) struct Seat {
 impl Stage {
     /// Opens a Discord with `tunes` (name and content) at hand. The bot is not there yet.
     pub(crate) async fn open(tunes: &[(&str, &[u8])]) -> Self {
+        Self::open_on(On::Ours, tunes).await
+    }
+
+    /// Opens a Discord with `tunes` at hand, for a bot that plays on `on`.
+    pub(crate) async fn open_on(on: On, tunes: &[(&str, &[u8])]) -> Self {
         backline_runtime::net::tls::install_provider();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let discord = Discord::start(Options {
@@ -46,8 +65,11 @@ impl Stage {
             },
             voice: VoiceOptions {
                 ca_file: Some(folder.path().join("ca.pem")),
+                from_anywhere: on != On::Ours,
                 ..VoiceOptions::default()
             },
+            // The last Lavalink that is published as a program does not speak DAVE.
+            require_dave: on == On::Ours,
             ..Options::default()
         })
         .await
@@ -56,11 +78,24 @@ impl Stage {
         for (name, content) in tunes {
             fs::write(folder.path().join("music").join(name), content).expect("a tune is written");
         }
+        let nodes = match on {
+            On::Ours => None,
+            On::Lavalink | On::Both => Some(Nodes::start(folder.path(), on).await),
+        };
         Self {
+            nodes,
             discord,
             folder,
             bot: None,
             settings: String::new(),
+        }
+    }
+
+    /// What a person types to hear a tune: its name, or its address where names are not searched.
+    pub(crate) fn query(&self, name: &str) -> String {
+        match &self.nodes {
+            None => name.to_owned(),
+            Some(nodes) => nodes.url(name),
         }
     }
 
@@ -185,7 +220,7 @@ impl Stage {
             text(&self.music()),
             text(&folder.join("ca.pem")),
             self.settings,
-        )
+        ) + &self.nodes.as_ref().map(Nodes::settings).unwrap_or_default()
     }
 }
 
