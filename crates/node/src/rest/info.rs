@@ -11,18 +11,12 @@ use crate::stats;
 /// `GET /v4/info`.
 pub async fn info(State(node): State<Node>) -> Json<Info> {
     Json(Info {
-        version: version_parts(env!("CARGO_PKG_VERSION")),
-        build_time: option_env!("BACKLINE_BUILD_TIME_MS")
-            .and_then(|t| t.parse().ok())
-            .unwrap_or(0),
+        version: version_parts(LAVALINK),
+        build_time: milliseconds(env!("BACKLINE_BUILD_TIME")),
         git: Git {
-            branch: option_env!("BACKLINE_GIT_BRANCH")
-                .unwrap_or("unknown")
-                .to_owned(),
-            commit: option_env!("BACKLINE_GIT_COMMIT")
-                .unwrap_or("unknown")
-                .to_owned(),
-            commit_time: 0,
+            branch: env!("BACKLINE_GIT_BRANCH").to_owned(),
+            commit: env!("BACKLINE_GIT_COMMIT").to_owned(),
+            commit_time: milliseconds(env!("BACKLINE_GIT_TIME")),
         },
         jvm: concat!("none (Backline ", env!("CARGO_PKG_VERSION"), ")").to_owned(),
         lavaplayer: concat!("backline-media ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -37,12 +31,25 @@ pub async fn info(State(node): State<Node>) -> Json<Info> {
 
 /// `GET /version`.
 pub async fn version() -> &'static str {
-    env!("CARGO_PKG_VERSION")
+    LAVALINK
 }
 
 /// `GET /v4/stats`.
 pub async fn stats(State(node): State<Node>) -> Json<Stats> {
     Json(stats::stats(&node.app))
+}
+
+/// The Lavalink whose protocol is spoken.
+///
+/// WIRE: clients read it and refuse what is not 3.7 or 4 (mafic), so it cannot be our own
+/// version; that one is in `jvm`.
+const LAVALINK: &str = "4.2.2";
+
+/// Returns a time that the build script wrote down in seconds.
+fn milliseconds(seconds: &str) -> i64 {
+    seconds
+        .parse()
+        .map_or(0, |seconds: i64| seconds.saturating_mul(1_000))
 }
 
 fn version_parts(semver: &str) -> Version {
