@@ -69,7 +69,7 @@ impl Refusal {
 impl Place {
     /// Returns where a request went.
     pub fn of(uri: &Uri) -> Self {
-        let trace = query(uri, "trace").is_some_and(|value| value == "true");
+        let trace = flag(uri, "trace").unwrap_or(false);
         Self {
             path: uri.path().to_owned(),
             trace,
@@ -87,11 +87,14 @@ pub fn query(uri: &Uri, name: &str) -> Option<String> {
 }
 
 /// Returns a boolean query parameter; absent is false.
+///
+/// WIRE: read as Lavalink's framework does, which clients rely on: wavelink writes `True`.
 pub fn flag(uri: &Uri, name: &str) -> Result<bool, Refusal> {
-    match query(uri, name).as_deref() {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(Refusal::bad(format!("{name} must be true or false"))),
+    let value = query(uri, name).unwrap_or_default();
+    match value.trim().to_ascii_lowercase().as_str() {
+        "" | "false" | "off" | "no" | "0" => Ok(false),
+        "true" | "on" | "yes" | "1" => Ok(true),
+        _ => Err(Refusal::bad(format!("{name} must be true or false"))),
     }
 }
 
@@ -122,4 +125,27 @@ pub async fn no_such_path(uri: Uri) -> Response {
 pub async fn no_such_method(method: Method, uri: Uri) -> Response {
     let message = format!("Method {method} is not supported");
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message).at(&Place::of(&uri))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_read_as_generously_as_lavalink_does() {
+        for (text, expected) in [
+            ("", Some(false)),
+            ("?noReplace=", Some(false)),
+            ("?noReplace=false", Some(false)),
+            ("?noReplace=False", Some(false)),
+            ("?noReplace=0", Some(false)),
+            ("?noReplace=true", Some(true)),
+            ("?noReplace=True", Some(true)),
+            ("?noReplace=yes", Some(true)),
+            ("?noReplace=maybe", None),
+        ] {
+            let uri: Uri = format!("/v4/x{text}").parse().expect("it is a URI");
+            assert_eq!(flag(&uri, "noReplace").ok(), expected, "{text}");
+        }
+    }
 }
