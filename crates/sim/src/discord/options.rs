@@ -66,7 +66,7 @@ impl Default for Options {
             human: None,
             privileged_intents: 0,
             limits: Limits::default(),
-            require_dave: false,
+            require_dave: true,
             voice: VoiceOptions::default(),
             extra: ExtraRoutes::default(),
         }

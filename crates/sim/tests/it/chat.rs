@@ -301,6 +301,8 @@ async fn the_page_hears_the_frames_bit_by_bit_and_sees_who_speaks() {
     let mut audio = get(&discord, &format!("/chat/audio/{guild}.ogg")).await;
     assert_eq!(audio.status(), 200);
 
+    // This speaker knows no DAVE.
+    discord.voice().exempt_from_dave(1);
     let ticket = discord.voice().open_session(SessionSpec {
         guild_id: guild.get(),
         channel_id: 1,
