@@ -18,6 +18,10 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use self::bot::{Bot, Eavesdrop, Library, Place};
+use crate::{
+    sound::{PER_SECOND, Tune},
+    stage::Stage,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs packages from npm: make test installs them and runs it"]
@@ -99,6 +103,82 @@ async fn discord_js_hears_discord_js_end_to_end_encrypted() {
         "{stats:?}"
     );
     assert!(stats.encrypted >= packets.len() as u64, "{stats:?}");
+}
+
+/// What the node sends is what a client of another make decrypts, also while members come and
+/// go and the keys with them.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs packages from npm: make test installs them and runs it"]
+async fn discord_js_hears_our_node_end_to_end_encrypted() {
+    let tune = Tune::nocturne().part(10, 12);
+    let mut stage = Stage::open(&[("tune.opus", &tune.file("Tune"))]).await;
+    let seat = stage.guild("Listeners");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let voice_ca = folder.path().join("voice-ca.pem");
+    fs::write(&voice_ca, stage.discord.voice_ca_pem()).expect("the CA is written");
+    let file = folder.path().join("heard");
+    let ear = stage.discord.add_bot("Ear", 0);
+    seat.guild.invite(&ear);
+    let mut ear = Bot::listen(
+        &Place {
+            api: stage.discord.api_url(),
+            token: ear.token.clone(),
+            voice_ca: &voice_ca,
+            audio: &voice_ca,
+        },
+        &Eavesdrop {
+            guild: seat.guild.id(),
+            channel: seat.voice,
+            speaker: stage.discord.bot().user,
+            file: &file,
+        },
+    );
+    ear.did("login").await;
+    ear.did("join").await;
+    stage.start_bot().await;
+    let mut listener = seat.guild.listen();
+    seat.play("tune").await;
+    let mut heard = hear(&mut listener, 2 * PER_SECOND).await;
+    let guest = seat.guild.add_user("guest");
+    for _ in 0..4 {
+        stage
+            .discord
+            .join_voice(guest, seat.voice)
+            .expect("guests may come");
+        heard.extend(hear(&mut listener, PER_SECOND).await);
+        stage.discord.leave_voice(guest);
+        heard.extend(hear(&mut listener, PER_SECOND).await);
+    }
+    let rest = tune.frames.len() - heard.len();
+    heard.extend(hear(&mut listener, rest).await);
+    let stats = listener.stats();
+    assert!(
+        heard == tune.frames,
+        "a simulated person hears {} of {} frames: {stats:?}",
+        heard.len(),
+        tune.frames.len()
+    );
+    let heard = written(&file, tune.frames.len()).await;
+    assert!(
+        heard == tune.frames,
+        "{} of {} frames, or other ones",
+        heard.len(),
+        tune.frames.len()
+    );
+    let call = stage.discord.voice().dave(seat.voice.get());
+    let call = call.expect("a call");
+    assert!(call.epoch >= 10, "{call:?}");
+    assert_eq!(
+        (call.counts.refused, call.counts.flagged),
+        (0, 0),
+        "{call:?}"
+    );
+    let stats = listener.stats();
+    assert_eq!(
+        (stats.plaintext_frames, stats.undecryptable, stats.lost),
+        (0, 0, 0),
+        "{stats:?}"
+    );
 }
 
 /// Waits until a listening bot has written down this many packets that are not silence.

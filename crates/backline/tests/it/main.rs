@@ -1,6 +1,7 @@
 //! Tests of the whole: the house rules, the binary as its users run it, public clients.
 
 mod browser;
+mod clients;
 mod command_line;
 mod conformance;
 mod judges;
