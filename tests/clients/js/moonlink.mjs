@@ -8,6 +8,7 @@ export async function open({
     nodes: [{
       identifier: 'node', host: node.host, port: node.port, password: node.password, secure: false,
     }],
+    // What it needs to resume it stores in a file below the working folder.
     options: { resume: true, resumeTimeout: 60_000, clientName: `moonlink.js/${version('moonlink.js')}` },
   });
   const connected = new Promise((resolve) => { manager.once('nodeReady', resolve); });

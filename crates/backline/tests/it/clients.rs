@@ -81,7 +81,8 @@ async fn drive(library: Library) {
     let mut listener = guild.listen();
     let node = Node::start(folder.path(), &ca_file).await;
     let line = Line::to(node.address).await;
-    let mut bot = Bot::start(library, &discord, guild.id(), channel, line.address);
+    let (guild_id, way) = (guild.id(), line.address);
+    let mut bot = Bot::start(library, &discord, guild_id, channel, way, folder.path());
 
     let session = connects(&mut bot).await;
     let loaded = bot.ask("load", json!({ "url": long_url })).await;

@@ -76,8 +76,10 @@ impl Bot {
         guild: GuildId,
         channel: ChannelId,
         node: SocketAddr,
+        folder: &Path,
     ) -> Self {
         let mut command = library.command();
+        command.current_dir(folder);
         for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
             command.env_remove(proxy).env_remove(proxy.to_lowercase());
         }
