@@ -156,6 +156,7 @@ impl Conductor {
             NodeEvent::Lost { node, since } => {
                 self.tell_all(|| GuildMessage::NodeLost { node, since });
             }
+            NodeEvent::Draining { node } => self.tell_all(|| GuildMessage::NodeDraining { node }),
             NodeEvent::Player { node, guild, news } => {
                 if let Some(entry) = self.guilds.get(&guild) {
                     let _ = entry.mailbox.send(GuildMessage::Player { node, news });

@@ -50,6 +50,8 @@ pub(crate) enum GuildMessage {
     Player { node: NodeIndex, news: PlayerNews },
     /// A node is gone.
     NodeLost { node: NodeIndex, since: u64 },
+    /// A node goes away soon.
+    NodeDraining { node: NodeIndex },
     /// A node is there.
     NodeUp,
     /// It is time to save how far the track is.
@@ -97,6 +99,9 @@ struct Asked {
 const LOOKUPS: usize = 4;
 /// How long a guild waits before it tries a node that did not answer again.
 const NODE_RETRY: Duration = Duration::from_secs(1);
+
+/// How long a player on a node that goes away is kept while the next one begins.
+const OVERLAP: Duration = Duration::from_secs(5);
 
 /// Runs a guild until its session does nothing any more, or the process stops.
 ///
@@ -241,10 +246,14 @@ impl Guild {
             }
             GuildMessage::Player { node, news } if self.is_on(node) => self.on_news(news),
             GuildMessage::NodeLost { node, since } if self.is_on(node) => self.on_node_lost(since),
+            GuildMessage::NodeDraining { node } if self.is_on(node) => self.move_away(),
             GuildMessage::NodeUp => self.tell(Input::NodeReady),
             GuildMessage::SavePosition => self.save_position().await,
             // The loop ends before it gets here.
-            GuildMessage::Stop | GuildMessage::Player { .. } | GuildMessage::NodeLost { .. } => {}
+            GuildMessage::Stop
+            | GuildMessage::Player { .. }
+            | GuildMessage::NodeLost { .. }
+            | GuildMessage::NodeDraining { .. } => {}
         }
     }
 
@@ -360,6 +369,27 @@ impl Guild {
         if self.context.nodes.is_ready() {
             self.tell(Input::NodeReady);
         }
+    }
+
+    /// Goes on at another node, where the track is now, if there is one that stays.
+    ///
+    /// The old player plays until the new one takes its place in the call, and is removed then.
+    fn move_away(&mut self) {
+        if !self.context.nodes.some_stays() {
+            return;
+        }
+        let Some(seat) = self.seat.take() else { return };
+        self.lane.abandon();
+        self.tell(Input::NodeLost { since: now_ms() });
+        self.tell(Input::NodeReady);
+        let (node, guild) = (Arc::clone(seat.node()), self.id);
+        tokio::spawn(async move {
+            tokio::time::sleep(OVERLAP).await;
+            if let Some(session) = node.session() {
+                // A node that is gone already has no player left.
+                let _gone = node.rest.destroy_player(&session, guild).await;
+            }
+        });
     }
 
     fn on_finished(&mut self, finished: Finished) {

@@ -43,6 +43,17 @@ struct Status {
     stats: Option<Stats>,
 }
 
+impl Status {
+    /// Whether the node has said that it goes away.
+    fn is_draining(&self) -> bool {
+        let stats = self.stats.as_ref();
+        stats.is_some_and(|stats| stats.draining_ms.is_some())
+    }
+}
+
+/// What makes a node that goes away worse than any other that is there.
+const DRAINING: f64 = 1e12;
+
 impl Node {
     /// Returns our session on the node, while it is connected.
     pub(crate) fn session(&self) -> Option<Arc<str>> {
@@ -77,17 +88,30 @@ impl Node {
         self.live.send_modify(|live| *live -= 1);
     }
 
-    fn note_stats(&self, stats: Stats) {
-        self.status().stats = Some(stats);
+    /// Notes what a node says about itself; returns whether it begins to go away with this.
+    fn note_stats(&self, stats: Stats) -> bool {
+        let mut status = self.status();
+        let before = status.is_draining();
+        status.stats = Some(stats);
+        !before && status.is_draining()
     }
 
     fn penalty(&self) -> Option<f64> {
         let status = self.status();
         status.session.as_ref()?;
-        Some(placement::penalty(
-            status.stats.as_ref(),
-            self.players.load(Ordering::Relaxed),
-        ))
+        let penalty =
+            placement::penalty(status.stats.as_ref(), self.players.load(Ordering::Relaxed));
+        Some(if status.is_draining() {
+            penalty + DRAINING
+        } else {
+            penalty
+        })
+    }
+
+    /// Whether it is there and does not go away.
+    fn stays(&self) -> bool {
+        let status = self.status();
+        status.session.is_some() && !status.is_draining()
     }
 
     fn status(&self) -> MutexGuard<'_, Status> {
@@ -189,6 +213,11 @@ impl Nodes {
         penalties
             .min_by(|(one, _), (other, _)| one.total_cmp(other))
             .map(|(_, node)| node)
+    }
+
+    /// Whether there is a node that does not go away.
+    pub(crate) fn some_stays(&self) -> bool {
+        self.all.iter().any(|node| node.stays())
     }
 
     /// Takes a place on the node with the least to do, if any is there.

@@ -44,6 +44,8 @@ pub(crate) enum NodeEvent {
         /// When it was last heard of.
         since: u64,
     },
+    /// It goes away soon; until then its players play.
+    Draining { node: NodeIndex },
     /// A player of it did something.
     Player {
         node: NodeIndex,
@@ -222,7 +224,7 @@ async fn open(node: &Node, user: UserId, parked: Option<&Parked>) -> Result<Open
     })
 }
 
-/// Waits for the first message, which names the session.
+/// Waits for the message that names the session. The stats of a real Lavalink may overtake it.
 async fn ready(socket: &mut Socket) -> Option<(Arc<str>, bool)> {
     while let Some(Ok(frame)) = socket.next().await {
         let Frame::Text(text) = frame else { continue };
@@ -231,7 +233,7 @@ async fn ready(socket: &mut Socket) -> Option<(Arc<str>, bool)> {
             session_id,
         }) = serde_json::from_str(&text)
         else {
-            return None;
+            continue;
         };
         return Some((session_id.into(), resumed));
     }
@@ -272,8 +274,11 @@ async fn serve(
                 player(node, event.guild_id(), PlayerNews::Event(Box::new(event)))
             }
             Ok(Message::Stats(stats)) => {
-                node.note_stats(stats);
-                None
+                let draining = node.note_stats(stats);
+                if draining {
+                    info!(node = node.name, "node goes away");
+                }
+                draining.then_some(NodeEvent::Draining { node: node.index })
             }
             Ok(Message::Ready { .. } | Message::Unknown) => None,
             Err(error) => {

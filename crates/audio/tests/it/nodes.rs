@@ -78,6 +78,55 @@ async fn another_node_takes_over_where_the_dead_one_was() {
 }
 
 #[tokio::test]
+async fn a_node_that_goes_away_hands_its_players_over_where_they_are() {
+    let (one, other) = (Peer::start(), Peer::start());
+    let mut stage = Stage::start(&[&one, &other]).await;
+    eventually("both nodes", || {
+        (stage.metrics.audio.nodes_ready.get() == 2).then_some(())
+    })
+    .await;
+    stage.play(7, "song").await;
+    let (first, second) = if one.world.player(7).is_some() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    at_position(&stage, &first, 60_000).await;
+    first.world.say(DRAINING);
+    let position = eventually("the other node plays", || {
+        started_at(&second.world.journal())
+    })
+    .await;
+    assert!((60_000..75_000).contains(&position), "{position}");
+    assert_eq!(
+        stage.voice_log(),
+        ["join 50"],
+        "the platform notices nothing"
+    );
+    eventually("the old player is removed", || {
+        first.world.player(7).is_none().then_some(())
+    })
+    .await;
+    // New players avoid it, too.
+    stage.play(8, "song").await;
+    assert!(first.world.player(8).is_none());
+}
+
+#[tokio::test]
+async fn the_only_node_is_used_to_its_end_though_it_goes_away() {
+    let peer = Peer::start();
+    let mut stage = Stage::start(&[&peer]).await;
+    stage.play(7, "song").await;
+    at_position(&stage, &peer, 60_000).await;
+    peer.world.say(DRAINING);
+    assert_eq!(stage.ask(7, Command::Pause).await, Outcome::Paused);
+    assert!(peer.world.player(7).is_some());
+}
+
+/// Stats of a node that ends in a while.
+const DRAINING: &str = r#"{"op":"stats","frameStats":null,"players":1,"playingPlayers":1,"uptime":1,"memory":{"free":1,"used":1,"allocated":1,"reservable":1},"cpu":{"cores":1,"systemLoad":0.1,"lavalinkLoad":0.1},"drainingMs":60000}"#;
+
+#[tokio::test]
 async fn the_only_node_is_waited_for_and_the_music_goes_on_where_it_was() {
     let peer = Peer::start();
     let mut stage = Stage::start(&[&peer]).await;

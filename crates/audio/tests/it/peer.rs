@@ -446,6 +446,10 @@ async fn update_player(
         },
         voice: VoiceState::default(),
         filters: serde_json::from_str("{}").expect("no filters"),
+        next_track: None,
+        crossfade: None,
+        fading: None,
+        loudness_normalizer: None,
     });
     if let Some(voice) = update.voice {
         if inner.refuse_voice {
