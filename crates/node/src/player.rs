@@ -5,6 +5,7 @@
 
 pub mod control;
 pub mod markers;
+pub mod mix;
 mod open;
 mod perform;
 pub mod sound;
@@ -31,6 +32,7 @@ use crate::voice::dave::Desk;
 use crate::voice::{Status, VoiceLink};
 use control::{Control, Play, Sight};
 use markers::MarkerKind;
+use mix::Over;
 use open::{Ahead, Job};
 use perform::Leaving;
 use watch::Watcher;
@@ -56,6 +58,8 @@ struct State {
     job: Option<Job>,
     ahead: Option<Ahead>,
     leaving: Option<Leaving>,
+    /// What is heard over the present track.
+    over: Option<Over>,
     watchers: Vec<(MarkerKind, Arc<dyn Watcher>)>,
     voice: Option<VoiceLink>,
     /// Counts voice connections, so that a late word of an old one is told apart.
@@ -86,6 +90,7 @@ impl Player {
                 job: None,
                 ahead: None,
                 leaving: None,
+                over: None,
                 watchers: Vec::new(),
                 voice: None,
                 voice_epoch: 0,
@@ -140,7 +145,9 @@ impl Player {
     }
 
     /// Replaces all filters.
-    pub fn set_filters(&self, filters: Filters) {
+    pub fn set_filters(&self, mut filters: Filters) {
+        // No plugin has any: unknown ones are ignored, and not echoed.
+        filters.plugin_filters.clear();
         self.change(|control, _| control.handle_filters(filters));
     }
 
@@ -208,7 +215,11 @@ impl Player {
 
     /// Looks after what only time shows; called once a second.
     pub fn handle_time(&self) {
-        self.change(Control::handle_time);
+        let mut state = self.lock();
+        let sight = sight(&state);
+        state.control.handle_time(&sight);
+        self.look_after_mix(&mut state);
+        self.run(&mut state);
     }
 
     /// Ends the player: the track ends as stopped, the call is left, the engine forgets it.

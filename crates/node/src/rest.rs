@@ -5,6 +5,7 @@ pub mod answer;
 pub mod info;
 pub mod lavasrc;
 pub mod lyrics;
+pub mod mix;
 pub mod metrics;
 pub mod planner;
 pub mod players;
@@ -19,7 +20,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, patch, post};
+use axum::routing::{delete, get, patch, post};
 use backline_proto::lavalink::{API_VERSION_HEADER, Plugin};
 
 use crate::app::App;
@@ -57,6 +58,14 @@ pub fn router(node: Node) -> Router {
             get(players::get)
                 .patch(players::update)
                 .delete(players::delete),
+        )
+        .route(
+            "/v4/sessions/{session}/players/{guild}/mix",
+            get(mix::list).post(mix::add),
+        )
+        .route(
+            "/v4/sessions/{session}/players/{guild}/mix/{id}",
+            delete(mix::remove),
         )
         .route("/v4/routeplanner/status", get(planner::status))
         .route("/v4/routeplanner/free/address", post(planner::free))

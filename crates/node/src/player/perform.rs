@@ -182,8 +182,7 @@ pub(super) fn first_orders(control: &Control, orders: &Orders) {
     let first = control.goal().is_some_and(|goal| goal.load == goal.run);
     let ms = control.start_fade_ms();
     if first && ms > 0 {
-        orders.give(Order::Fade(Fade { to: 0.0, ms: 0 }));
-        orders.give(Order::Fade(Fade { to: 1.0, ms }));
+        orders.give(Order::FadeIn(ms));
     }
 }
 

@@ -31,10 +31,8 @@ pub fn filters_on(switches: &FilterSwitches) -> Vec<&'static str> {
 
 /// Returns what a player's sound is to be like: `volume` in percent, the loudness in LUFS.
 pub fn effects(volume: u16, filters: &Filters, loudness: Option<f32>) -> Effects {
-    // Of all filters this one comes last, next to the volume.
-    let gain = filters.volume.filter(|gain| (gain - 1.0).abs() > 0.02);
     Effects {
-        gain: f32::from(volume) / 100.0 * gain.unwrap_or(1.0),
+        gain: f32::from(volume) / 100.0,
         filters: Arc::new(filter_set(filters)),
         loudness: loudness.map(|target_lufs| Loudness {
             target_lufs,
@@ -47,7 +45,7 @@ pub fn effects(volume: u16, filters: &Filters, loudness: Option<f32>) -> Effects
 /// of these need not make sense.
 fn filter_set(filters: &Filters) -> FilterSet {
     FilterSet {
-        volume: None,
+        volume: filters.volume,
         equalizer: filters.equalizer.as_ref().map(|bands| {
             let mut gains = [0.0; BANDS];
             for band in bands {
@@ -140,7 +138,7 @@ mod tests {
         let mut gains = [0.0; BANDS];
         (gains[0], gains[14]) = (0.1, 0.2);
         let expected = FilterSet {
-            volume: None,
+            volume: Some(0.5),
             equalizer: Some(gains),
             karaoke: Some(Karaoke {
                 level: 0.1,
@@ -182,7 +180,7 @@ mod tests {
         };
         let effects = effects(150, &filters, Some(-16.0));
         assert_eq!(*effects.filters, expected);
-        assert_eq!(effects.gain, 0.75, "both, multiplied");
+        assert_eq!(effects.gain, 1.5);
         assert_eq!(effects.loudness.expect("set").target_lufs, -16.0);
     }
 

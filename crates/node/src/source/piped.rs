@@ -2,14 +2,14 @@
 
 pub mod orders;
 
-use backline_media::pipeline::{Deck, DeckNext, Pipeline, Transition};
+use backline_media::pipeline::{Deck, DeckNext, Fade, Pipeline, Transition};
 use backline_proto::lavalink::Exception;
 
 use super::failure::{self, chain};
 use super::reader::Supply;
 use crate::engine::feed::{PacketSource, Settings, Step, Wake};
 use crate::engine::packet::Packet;
-use orders::{Order, Orders};
+use orders::{Mix, Order, Orders};
 
 /// Tracks as the pool runs them: one, and what follows it or is heard over it.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Piped {
     /// Which of them the last packet belonged to.
     heard: usize,
     /// What is heard over them.
-    over: Option<Strand>,
+    over: Option<(Mix, Strand)>,
     /// Something other than the track that is heard has no bytes.
     waits_for_all: bool,
     orders: Orders,
@@ -98,7 +98,7 @@ impl Piped {
 
     /// Returns all that is called when bytes have come.
     pub fn wakes(&self) -> Vec<Wake> {
-        let strands = self.strands.iter().chain(&self.over);
+        let strands = self.strands.iter().chain(self.over());
         strands.map(|strand| strand.wake.clone()).collect()
     }
 
@@ -141,18 +141,26 @@ impl Piped {
             }
             Order::End(end_ms) => deck.set_end(end_ms),
             Order::Fade(fade) => deck.fade(fade),
-            Order::Over {
-                track,
-                volume,
-                duck,
-            } => {
+            Order::FadeIn(ms) => {
+                deck.begin_silent();
+                deck.fade(Fade { to: 1.0, ms });
+            }
+            Order::Over { mix, track, duck } => {
                 if let Some((mut pipeline, strand)) = track.into_parts() {
-                    pipeline.set_gain(volume);
+                    pipeline.set_gain(mix.volume());
                     deck.overlay(pipeline, duck);
-                    self.over = Some(strand);
+                    self.over = Some((mix, strand));
                 }
             }
+            Order::NotOver => {
+                deck.clear_overlay();
+                self.over = None;
+            }
         }
+    }
+
+    fn over(&self) -> Option<&Strand> {
+        self.over.as_ref().map(|(_, strand)| strand)
     }
 
     fn strand(&self) -> &Strand {
@@ -189,6 +197,11 @@ impl PacketSource for Piped {
         match deck.next_frame(&mut packet.opus) {
             DeckNext::Frame { run, position_ms } => {
                 self.waits_for_all = false;
+                if !deck.has_overlay()
+                    && let Some((mix, _)) = self.over.take()
+                {
+                    mix.finish();
+                }
                 if let Some(why) = self.come_to(run) {
                     return Step::Failed(failure::of_stream(why));
                 }
@@ -246,7 +259,7 @@ impl PacketSource for Piped {
         if self.waits_for_all {
             self.strands[self.heard..]
                 .iter()
-                .chain(&self.over)
+                .chain(self.over())
                 .all(ready)
         } else {
             ready(self.strand())

@@ -221,7 +221,7 @@ fn a_track_that_nobody_can_hear_is_cleaned_up_after_a_minute() {
 }
 
 #[test]
-fn volume_is_clamped_and_multiplied_with_the_filter() {
+fn volume_is_clamped_and_stands_beside_the_filter() {
     let mut bench = Bench::new();
     for (percent, expected) in [(-5, 0), (50, 50), (1_000, 1_000), (5_000, 1_000)] {
         bench.after(|control, _| control.handle_volume(percent));
@@ -236,7 +236,8 @@ fn volume_is_clamped_and_multiplied_with_the_filter() {
         bench.after(|control, _| control.handle_filters(filters.clone())),
         ["Sound", "Update"]
     );
-    assert_eq!(bench.control.effects().gain, 1.5);
+    let effects = bench.control.effects();
+    assert_eq!((effects.gain, effects.filters.volume), (0.5, Some(3.0)));
     assert_eq!(
         bench.after(|control, _| control.handle_filters(filters)),
         ["Update"],
