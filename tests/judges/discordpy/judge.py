@@ -244,6 +244,9 @@ async def listen(interaction: discord.Interaction):
     await interaction.response.defer()
     expect(interaction.user.voice, "the person to be in a voice channel")
     voice = await interaction.user.voice.channel.connect(timeout=20, reconnect=False)
+    # Before there is a group the library sends what nobody may hear.
+    while not voice.voice_privacy_code:
+        await asyncio.sleep(0.01)
     report("join")
     source, ended = Packets(AUDIO), asyncio.get_running_loop().create_future()
     voice.play(source, after=lambda error: judge.loop.call_soon_threadsafe(ended.set_result, error))
