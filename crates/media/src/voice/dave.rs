@@ -21,7 +21,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use self::member::{Joined, Member};
+use self::member::{Joined, Member, Unprocessable};
 use super::{
     EndToEnd,
     sender::{KEY_LEN, Ratchet},
@@ -196,6 +196,7 @@ struct Transition {
 }
 
 /// What a transition leads to.
+#[derive(Clone, Copy)]
 enum Target {
     Off,
     Keys([u8; KEY_LEN]),
@@ -326,17 +327,17 @@ impl Dave {
                 }
             }
             Input::ExternalSender(sender) => {
-                if self.member.set_external_sender(sender).is_none() {
+                if self.member.set_external_sender(sender).is_err() {
                     self.counts.failures += 1;
                 }
             }
             Input::Proposals(payload) => {
                 let users: Vec<u64> = self.users.iter().copied().collect();
                 match self.member.propose(&payload, &users) {
-                    Some(Some(commit)) => self.effects.push_back(Effect::CommitWelcome(commit)),
-                    Some(None) => {}
+                    Ok(Some(commit)) => self.effects.push_back(Effect::CommitWelcome(commit)),
+                    Ok(None) => {}
                     // The commit that follows will not fit; what to do then is decided then.
-                    None => self.counts.failures += 1,
+                    Err(Unprocessable) => self.counts.failures += 1,
                 }
             }
             Input::Commit {

@@ -23,7 +23,11 @@ pub(super) struct Member {
     commit: Option<Vec<u8>>,
 }
 
+/// A message that could not be processed.
+pub(super) struct Unprocessable;
+
 /// What came of a commit or welcome.
+#[derive(Clone, Copy)]
 pub(super) enum Joined {
     /// We are in a new epoch; the base secret of our sender keys.
     Epoch([u8; KEY_LEN]),
@@ -90,40 +94,44 @@ impl Member {
         Some(key_package)
     }
 
-    pub(super) fn set_external_sender(&mut self, sender: Vec<u8>) -> Option<()> {
+    pub(super) fn set_external_sender(&mut self, sender: Vec<u8>) -> Result<(), Unprocessable> {
         if self.external_sender.as_ref() == Some(&sender) {
             // Said again; to set it again would throw proposals away.
-            return Some(());
+            return Ok(());
         }
         if let Some(session) = &mut self.session {
             match session.set_external_sender(&sender) {
                 // Of a group that stands, it counts for the next one.
                 Ok(()) | Err(SetExternalSenderError::AlreadyInGroup) => {}
-                Err(_) => return None,
+                Err(_) => return Err(Unprocessable),
             }
         }
         self.external_sender = Some(sender);
-        Some(())
+        Ok(())
     }
 
     /// Takes proposals and returns commit and welcome if there is something to commit.
-    pub(super) fn propose(&mut self, payload: &[u8], users: &[u64]) -> Option<Option<Vec<u8>>> {
-        let (kind, proposals) = payload.split_first()?;
+    pub(super) fn propose(
+        &mut self,
+        payload: &[u8],
+        users: &[u64],
+    ) -> Result<Option<Vec<u8>>, Unprocessable> {
+        let (kind, proposals) = payload.split_first().ok_or(Unprocessable)?;
         let kind = match kind {
             0 => ProposalsOperationType::APPEND,
             1 => ProposalsOperationType::REVOKE,
-            _ => return None,
+            _ => return Err(Unprocessable),
         };
-        let session = self.session.as_mut()?;
+        let session = self.session.as_mut().ok_or(Unprocessable)?;
         let result = session
             .process_proposals(kind, proposals, Some(users))
-            .ok()?;
+            .map_err(|_| Unprocessable)?;
         self.commit = result.map(|made| {
             let mut bytes = made.commit;
             bytes.extend_from_slice(&made.welcome.unwrap_or_default());
             bytes
         });
-        Some(self.commit.clone())
+        Ok(self.commit.clone())
     }
 
     pub(super) fn commit(&mut self, commit: &[u8]) -> Joined {
