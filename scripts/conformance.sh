@@ -58,7 +58,8 @@ counts() {
     python3 -c 'import json, sys, collections
 cases = json.load(open(sys.argv[1]))["cases"]
 n = collections.Counter(case["verdict"] for case in cases)
-print("%d of %d passed, %d failed, %d not asked" % (n["pass"], len(cases), n["fail"], n["skip"]))' "$1"
+other = sum(bool(case["notes"]) for case in cases)
+print("%d of %d passed (%d of them with an answer in brackets), %d failed, %d not asked" % (n["pass"], len(cases), other, n["fail"], n["skip"]))' "$1"
 }
 {
     cat <<'HEAD'
@@ -72,7 +73,7 @@ in brackets, where an answer was accepted that is not the other server's. Why ou
 does: [lavalink.md](lavalink.md).
 
 HEAD
-    echo "- Backline $(version "$folder/backline.json"): $(counts "$folder/backline.json")"
+    echo "- $("$backline" --version | sed "s/backline/Backline/"): $(counts "$folder/backline.json")"
     echo "- Lavalink $(version "$folder/lavalink.json"): $(counts "$folder/lavalink.json")"
     echo
     "$backline" conformance --table "Backline=$folder/backline.json" --table "Lavalink $(version "$folder/lavalink.json")=$folder/lavalink.json"
