@@ -8,6 +8,7 @@ pub mod markers;
 pub mod mix;
 mod open;
 mod perform;
+mod radio;
 pub mod sound;
 pub mod watch;
 
@@ -61,6 +62,8 @@ struct State {
     /// What is heard over the present track.
     over: Option<Over>,
     watchers: Vec<(MarkerKind, Arc<dyn Watcher>)>,
+    /// What plays, if the track is a radio station.
+    titles: Option<radio::Titles>,
     voice: Option<VoiceLink>,
     /// Counts voice connections, so that a late word of an old one is told apart.
     voice_epoch: u64,
@@ -92,6 +95,7 @@ impl Player {
                 leaving: None,
                 over: None,
                 watchers: Vec::new(),
+                titles: None,
                 voice: None,
                 voice_epoch: 0,
                 destroyed: false,
@@ -218,6 +222,7 @@ impl Player {
         let mut state = self.lock();
         let sight = sight(&state);
         state.control.handle_time(&sight);
+        state.tell_title();
         self.look_after_mix(&mut state);
         self.run(&mut state);
     }

@@ -103,13 +103,17 @@ impl Player {
         let control = &state.control;
         let mut wakes = vec![source.wake()];
         state.orders = None;
+        let mut titles = None;
         if let Some(piped) = (&mut *source as &mut dyn Any).downcast_mut::<Piped>() {
             piped.begin(goal.load, goal.run);
             let orders = piped.orders();
             first_orders(control, &orders);
             wakes = piped.wakes();
+            titles = piped.titles();
             state.orders = Some(orders);
         }
+        state.watch_titles(titles);
+        let control = &state.control;
         let (position_ms, settings) = (goal.position_ms, settings(control));
         let (feed, line) = Feed::new(self.id, goal.run, position_ms, settings, source);
         feed.set_end(goal.run, control.end_ms());

@@ -100,11 +100,12 @@ impl Http {
         } else {
             Reach::Public
         };
-        Self::within(reach, config, metrics)
+        Self::within(reach, Resolver::new(reach), config, metrics)
     }
 
     fn within(
         reach: Reach,
+        resolver: Resolver,
         config: &config::node::HttpSource,
         metrics: &NodeMetrics,
     ) -> reqwest::Result<Self> {
@@ -117,7 +118,7 @@ impl Http {
             .with_no_client_auth();
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
-            .dns_resolver(Resolver(reach))
+            .dns_resolver(resolver)
             // A proxy would resolve names by itself, past our checks.
             .no_proxy()
             // Followed by hand, because each hop has to be checked.
@@ -461,7 +462,8 @@ mod tests {
             (Reach::Only(IpAddr::V4(here)), true),
             (Reach::Everywhere, false),
         ] {
-            let http = Http::within(reach, &config, &NodeMetrics::default()).expect("a client");
+            let http = Http::within(reach, Resolver::new(reach), &config, &NodeMetrics::default());
+            let http = http.expect("a client");
             let moved = format!(
                 "HTTP/1.1 302 Found\r\nLocation: http://{there}:{hidden}/\r\nContent-Length: 0\r\n\r\n"
             );
@@ -476,13 +478,38 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_name_that_resolves_elsewhere_the_next_time_gains_nothing() {
+        let _other_test = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let (here, there) = (Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2));
+        let (allowed, refused) = (IpAddr::V4(here), IpAddr::V4(there));
+        let (pool, _) = Pool::start(0, Vec::new()).expect("no threads, no failure");
+        let reach = Reach::Only(allowed);
+        // One look per connection: the address that was checked is the one connected to.
+        let answers = vec![vec![allowed], vec![refused], vec![allowed, refused]];
+        let resolver = Resolver::answering(reach, answers);
+        let config = config::node::HttpSource::default();
+        let http = Http::within(reach, resolver, &config, &NodeMetrics::default());
+        let http = http.expect("a client");
+        let port = server(here, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nopen".to_owned()).await;
+        let url = format!("http://rebind.example:{port}/").parse().expect("a URL");
+        http.open(&url, Wake::new(&pool)).await.expect("allowed");
+        for what in ["elsewhere", "here and elsewhere"] {
+            let refused = http.open(&url, Wake::new(&pool)).await;
+            assert!(
+                matches!(refused, Err(FetchError::Refused(UrlRefused::Private))),
+                "{what}"
+            );
+        }
+    }
+
     #[test]
     fn ranges_are_read_as_servers_write_them() {
         let read = |text: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(
                 header::CONTENT_RANGE,
-                header::HeaderValue::from_static(text),
+                HeaderValue::from_static(text),
             );
             content_range(&headers)
         };

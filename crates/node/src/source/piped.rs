@@ -2,8 +2,11 @@
 
 pub mod orders;
 
+use std::sync::Arc;
+
 use backline_media::pipeline::{Deck, DeckNext, Fade, Pipeline, Transition};
 use backline_proto::lavalink::Exception;
+use tokio::sync::watch;
 
 use super::failure::{self, chain};
 use super::reader::Supply;
@@ -94,6 +97,11 @@ impl Piped {
     /// Returns where it is told what to do while it runs.
     pub fn orders(&self) -> Orders {
         self.orders.clone()
+    }
+
+    /// Returns what a radio station plays, if it is one.
+    pub fn titles(&self) -> Option<watch::Receiver<Option<Arc<str>>>> {
+        self.strands[self.heard].supply.titles()
     }
 
     /// Returns all that is called when bytes have come.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backline_media::source::Source;
+use tokio::sync::watch;
 
 use super::alarm::Alarm;
 use super::http::window::{Window, WindowReader};
@@ -96,6 +97,14 @@ impl Supply {
             Self::File => None,
             Self::Window(window) => window.failure().map(|failure| failure.0),
             Self::Shared(listener) => listener.failure(),
+        }
+    }
+
+    /// Returns what a radio station plays, if it is one.
+    pub fn titles(&self) -> Option<watch::Receiver<Option<Arc<str>>>> {
+        match self {
+            Self::Shared(listener) => listener.titles(),
+            Self::File | Self::Window(_) => None,
         }
     }
 

@@ -9,12 +9,15 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::time::{Duration, Instant};
 
 use backline_media::frame::{FRAME_SAMPLES, OpusFrame};
 use backline_media::opus::EncoderOptions;
 use backline_media::pipeline::{Next, Pipeline};
 use backline_media::source::Packets;
+use backline_proto::lavalink::Exception;
 use backline_runtime::metrics::node::NodeMetrics;
+use tokio::sync::watch;
 
 use super::failure::chain;
 use super::http::station::Title;
@@ -134,11 +137,6 @@ impl Radio {
     /// Whether no more packets will come.
     pub fn is_over(&self) -> bool {
         self.lock().over.is_some()
-    }
-
-    /// Returns what plays now, if the stream tells.
-    pub fn title(&self) -> Option<&Title> {
-        self.title.as_ref()
     }
 
     /// Makes a few packets if number `next` is not there, unless somebody else is at it.
@@ -265,6 +263,11 @@ impl Listener {
         }
     }
 
+    /// Returns what a radio station plays.
+    pub fn titles(&self) -> Option<watch::Receiver<Option<Arc<str>>>> {
+        self.radio.title.as_ref().map(Title::subscribe)
+    }
+
     /// Returns what its packets are read through.
     pub fn copies(self: &Arc<Self>) -> Copies {
         Copies {
@@ -306,7 +309,49 @@ impl Packets for Copies {
 pub struct Radios(Mutex<HashMap<String, Slot>>);
 
 /// A stream, or the place where one is about to be; locked while it is being opened.
-pub type Slot = Arc<tokio::sync::Mutex<Weak<Radio>>>;
+pub type Slot = Arc<tokio::sync::Mutex<Place>>;
+
+/// What is known about the stream at a URL.
+#[derive(Debug, Default)]
+pub struct Place {
+    radio: Weak<Radio>,
+    /// Why it could not be opened, and when.
+    failed: Option<(Instant, Box<Exception>)>,
+    /// It is none that everybody hears at the same time.
+    is_private: bool,
+}
+
+impl Place {
+    /// Returns the stream, if it is there.
+    pub fn radio(&self) -> Option<Arc<Radio>> {
+        self.radio.upgrade().filter(|radio| !radio.is_over())
+    }
+
+    /// Returns why it could not be opened a moment ago: a thousand players that wait for a dead
+    /// station do not try one after the other.
+    pub fn failure(&self) -> Option<Box<Exception>> {
+        let (at, failure) = self.failed.as_ref()?;
+        (at.elapsed() < FAILED).then(|| failure.clone())
+    }
+
+    /// Whether players open it each for itself.
+    pub fn is_private(&self) -> bool {
+        self.is_private
+    }
+
+    /// Notes what came of opening it.
+    pub fn handle_opened(&mut self, opened: Result<Option<&Arc<Radio>>, &Exception>) {
+        self.failed = None;
+        match opened {
+            Ok(Some(radio)) => self.radio = Arc::downgrade(radio),
+            Ok(None) => self.is_private = true,
+            Err(failure) => self.failed = Some((Instant::now(), Box::new(failure.clone()))),
+        }
+    }
+}
+
+/// How long a station that could not be opened is left alone.
+const FAILED: Duration = Duration::from_secs(3);
 
 impl Radios {
     /// Returns the place of the stream at a URL.
@@ -316,7 +361,7 @@ impl Radios {
             // Those that nobody opens and nobody hears.
             slots.retain(|_, slot| {
                 Arc::strong_count(slot) > 1
-                    || slot.try_lock().is_ok_and(|radio| radio.strong_count() > 0)
+                    || slot.try_lock().is_ok_and(|place| place.radio().is_some())
             });
         }
         Arc::clone(slots.entry(url.to_owned()).or_default())

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::call::{self, SILENCE, invite, player, sounds, until_silence, voice_server};
 use crate::client::{TestNode, assets, test_config};
-use crate::signal::{check, decode, likeness, reference};
+use crate::signal::{check_by, decode, likeness, reference};
 use crate::web::{Serve, Web};
 
 const KIND: &str = "application/vnd.apple.mpegurl";
@@ -159,7 +159,8 @@ async fn every_kind_of_segment_is_heard_as_the_signal_it_holds() {
     }
     for (path, mut listener) in playing {
         let heard = until_silence(&mut listener, 5).await;
-        check(path, &decode(&heard), 1.0);
+        // The encoder of the segments is a worse one than that of the files next door.
+        check_by(path, &decode(&heard), 1.0, 0.98);
     }
     // In the middle: the last segment begins at 1,416 ms.
     let wanted = reference();
@@ -179,7 +180,9 @@ async fn every_kind_of_segment_is_heard_as_the_signal_it_holds() {
             (lag, like)
         });
         let (lag, like) = fits.max_by(|(_, a), (_, b)| a.total_cmp(b)).unwrap();
-        assert!(like > 0.97, "{path}: alike by {like:.4} at {lag}");
+        assert!(like > 0.95, "{path}: alike by {like:.4} at {lag}");
+        // What the encoder of AAC puts in front, which nothing in the segments tells, and Opus'.
+        assert!((1_100..1_700).contains(&lag), "{path}: {lag} samples off");
     }
     node.stop().await;
 }

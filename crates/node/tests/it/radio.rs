@@ -189,6 +189,29 @@ async fn many_players_share_one_fetch_and_the_last_one_ends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_plays_is_told_when_it_changes() {
+    let node = open_node().await;
+    let voice = voice_server().await;
+    let (mut socket, session) = node.connect().await;
+    let station = Station::start(mp3()).await;
+    let mut listener = call::play(&node, &session, &voice, 1, &station.url()).await;
+    let _started = sounds(&mut listener, 10).await;
+    let mut title = async || {
+        let is_title = |message: &serde_json::Value| message["type"] == "StreamTitleEvent";
+        let event = socket.until("a title", is_title).await;
+        assert_eq!(
+            (&event["op"], &event["guildId"]),
+            (&"event".into(), &"1".into())
+        );
+        event["title"].clone()
+    };
+    assert_eq!(title().await, "Somebody - Something");
+    "Somebody Else - Don't".clone_into(&mut station.title.lock().unwrap());
+    assert_eq!(title().await, "Somebody Else - Don't");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_station_that_is_cut_off_is_heard_on() {
     let node = open_node().await;
     let voice = voice_server().await;

@@ -43,8 +43,16 @@ pub enum UrlRefused {
 }
 
 /// Resolves names to addresses within reach.
-#[derive(Debug, Clone, Copy)]
-pub struct Resolver(pub Reach);
+#[derive(Debug, Clone)]
+pub struct Resolver {
+    reach: Reach,
+    /// What names resolve to, one answer after the other.
+    #[cfg(test)]
+    answers: Option<Answers>,
+}
+
+#[cfg(test)]
+type Answers = std::sync::Arc<std::sync::Mutex<std::collections::VecDeque<Vec<IpAddr>>>>;
 
 /// How long resolving a name may take.
 const RESOLVE: Duration = Duration::from_secs(5);
@@ -84,13 +92,41 @@ impl Reach {
     }
 }
 
+impl Resolver {
+    /// Returns one that asks the system.
+    pub fn new(reach: Reach) -> Self {
+        Self {
+            reach,
+            #[cfg(test)]
+            answers: None,
+        }
+    }
+
+    /// Returns one that gives these answers, whatever the name.
+    #[cfg(test)]
+    pub fn answering(reach: Reach, answers: Vec<Vec<IpAddr>>) -> Self {
+        let answers = Some(std::sync::Arc::new(std::sync::Mutex::new(answers.into())));
+        Self { reach, answers }
+    }
+
+    async fn ask(&self, name: &str) -> std::io::Result<Vec<SocketAddr>> {
+        #[cfg(test)]
+        if let Some(answers) = &self.answers {
+            let answer = answers.lock().expect("no panic").pop_front();
+            let answer = answer.ok_or(std::io::ErrorKind::NotFound)?;
+            return Ok(answer.into_iter().map(|ip| (ip, 0).into()).collect());
+        }
+        let found = tokio::time::timeout(RESOLVE, tokio::net::lookup_host((name, 0)));
+        let found = found.await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+        Ok(found.collect())
+    }
+}
+
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
+        let (this, reach) = (self.clone(), self.reach);
         Box::pin(async move {
-            let found = tokio::time::timeout(RESOLVE, tokio::net::lookup_host((name.as_str(), 0)))
-                .await
-                .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+            let found = this.ask(name.as_str()).await?;
             let mut allowed: Vec<SocketAddr> = Vec::new();
             let mut refused = false;
             for address in found {
@@ -160,7 +196,10 @@ mod tests {
     async fn names_that_resolve_to_private_addresses_are_refused() {
         let resolve = |reach| async move {
             let name = "localhost".parse().expect("a name");
-            Resolver(reach).resolve(name).await.map(Iterator::count)
+            Resolver::new(reach)
+                .resolve(name)
+                .await
+                .map(Iterator::count)
         };
         let refused = resolve(Reach::Public)
             .await

@@ -65,17 +65,32 @@ impl HttpSource {
         let slot = self.radios.slot(url.as_str());
         // Held while it is opened: everybody else who wants it waits for that.
         let mut place = slot.lock().await;
-        if let Some(radio) = place.upgrade().filter(|radio| !radio.is_over()) {
+        if let Some(radio) = place.radio() {
             return Ok(shared::source(&radio, self.shared.encoder, wake));
         }
-        let sound = self.find_sound(&self.http, url, wake.clone()).await?;
+        if let Some(failure) = place.failure() {
+            return Err(failure);
+        }
+        if place.is_private() {
+            drop(place);
+            let sound = self.find_sound(&self.http, url, wake.clone()).await?;
+            return Ok(sound.probed.into_source(wake));
+        }
+        let sound = match self.find_sound(&self.http, url, wake.clone()).await {
+            Ok(sound) => sound,
+            Err(failure) => {
+                place.handle_opened(Err(&failure));
+                return Err(failure);
+            }
+        };
         if !sound.is_shared {
+            place.handle_opened(Ok(None));
             return Ok(sound.probed.into_source(wake));
         }
         let title = sound.station.map(|station| station.title);
         let metrics = self.shared.metrics.clone();
         let radio = Radio::new(sound.probed, title, metrics);
-        *place = Arc::downgrade(&radio);
+        place.handle_opened(Ok(Some(&radio)));
         Ok(shared::source(&radio, self.shared.encoder, wake))
     }
 
