@@ -118,10 +118,16 @@ fn measure(plan: &Plan) -> io::Result<Report> {
     // The players of a stage stay while more come, so that memory freed by some is not given to
     // others and missing from their bill. Paused ones cost no time.
     let transcode = {
-        let mut codec = Codec::new(&mp3, VOLUME);
+        let mut codec = Codec::new(&mp3, VOLUME, plan.transcode);
         stage.forget_memory();
         let grown = stage.grow(plan.transcode, anew)?;
-        let mut bare = || vec![codec.encode(plan.bare), codec.chain(plan.bare)];
+        let mut bare = || {
+            vec![
+                codec.encode(plan.bare),
+                codec.chain(plan.bare),
+                codec.chains(plan.bare),
+            ]
+        };
         let rounds = rounds(plan, &mut stage, plan.transcode, &mut bare)?;
         Row::new("MP3 at volume 80", plan.transcode, &grown, &rounds)
     };

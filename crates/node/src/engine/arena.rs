@@ -4,7 +4,7 @@
 //! 2 MiB the processor at least knows where to look, which is worth a tenth of a frame's cost.
 
 use std::alloc::{Layout, handle_alloc_error};
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null_mut};
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes of a block.
@@ -86,17 +86,15 @@ impl Drop for Block {
         let unused = |slab: &Slab| slab.free.len() == BLOCKS;
         if unused(&slabs[home]) && slabs.iter().filter(|slab| unused(slab)).count() > SPARE {
             let slab = slabs.swap_remove(home);
-            // SAFETY: the memory was allocated with this layout, and no block of it is in use.
-            unsafe { std::alloc::dealloc(slab.memory.as_ptr(), LAYOUT) };
+            // SAFETY: this is a mapping of ours of that length, and no block of it is in use.
+            unsafe { unmap(slab.memory.as_ptr(), SLAB) };
         }
     }
 }
 
 impl Slab {
     fn new() -> Self {
-        // SAFETY: the layout has a size.
-        let memory = unsafe { std::alloc::alloc_zeroed(LAYOUT) };
-        let Some(memory) = NonNull::new(memory) else {
+        let Some(memory) = map() else {
             handle_alloc_error(LAYOUT)
         };
         prefer_huge_pages(memory, SLAB);
@@ -104,6 +102,43 @@ impl Slab {
             memory,
             free: (0..BLOCKS as u8).rev().collect(),
         }
+    }
+}
+
+/// Returns a slab of zeros that begins at a multiple of its length.
+///
+/// Not from the allocator: it would give these pages to others when they are free, and pages of
+/// 2 MiB fill up with what is hardly used.
+fn map() -> Option<NonNull<u8>> {
+    let (protection, flags) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+    );
+    // SAFETY: a new mapping, wherever there is room; nothing that exists is touched.
+    let start = unsafe { libc::mmap(null_mut(), 2 * SLAB, protection, flags, -1, 0) };
+    if start == libc::MAP_FAILED {
+        return None;
+    }
+    let start: *mut u8 = start.cast();
+    let before = start.align_offset(SLAB);
+    let memory = start.wrapping_add(before);
+    // SAFETY: what lies before and behind the slab is part of the mapping just made, and nobody
+    // knows of it.
+    unsafe {
+        unmap(start, before);
+        unmap(memory.wrapping_add(SLAB), SLAB - before);
+    }
+    NonNull::new(memory)
+}
+
+/// Gives memory back.
+///
+/// # Safety
+/// It must be mapped by us, in whole pages, and no longer be in use.
+unsafe fn unmap(memory: *mut u8, length: usize) {
+    if length > 0 {
+        // SAFETY: the caller keeps the contract.
+        let _gone = unsafe { libc::munmap(memory.cast(), length) };
     }
 }
 

@@ -26,13 +26,13 @@ const CHEAP: Ahead = Ahead {
 };
 /// Packets that have to be encoded.
 const DEAR: Ahead = Ahead {
-    packets: 14,
-    low: 8,
+    packets: 16,
+    low: 7,
 };
 /// Bytes of a ring that are filled; the rest is for packets that are made again.
 const AHEAD_BYTES: u32 = 10 * 1024;
 /// Packets that have to be encoded which one turn makes at most, so that others get theirs.
-const DEAR_TURN: u32 = 8;
+const DEAR_TURN: u32 = 10;
 /// Packets that are too close to be made again when settings change.
 const TOO_CLOSE: u32 = 2;
 /// New packets that must be ready before they replace old ones.
