@@ -2,7 +2,8 @@
 # Installs what a make target needs and this machine lacks.
 #
 #   scripts/setup.sh build   cmake, a C compiler, make: to compile
-#   scripts/setup.sh test    besides: node, npm, python3 with venv, chromium, fonts
+#   scripts/setup.sh test    besides: node, npm, python3 with venv, chromium, fonts,
+#                            ffmpeg and icecast2, espeak-ng
 #   scripts/setup.sh java    Java 17 or newer, which the real Lavalink needs, and curl
 #
 # Says nothing and takes no time when everything is there. Otherwise it uses apt-get, as
@@ -62,6 +63,9 @@ missing() {
     have_venv || printf 'python3 with venv\tpython3 python3-venv python3-pip\n'
     have_node || printf 'node >= %s with npm\t-\n' "$oldest_node"
     have_browser || printf 'chromium\tchromium\n'
+    have ffmpeg || printf 'ffmpeg\tffmpeg\n'
+    have icecast2 || printf 'icecast2\ticecast2\n'
+    have espeak-ng || printf 'espeak-ng\tespeak-ng\n'
     have_fonts || printf 'fonts\tfontconfig fonts-dejavu-core fonts-noto-color-emoji\n'
 }
 

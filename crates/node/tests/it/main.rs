@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod apis;
 mod blackhole;
 mod call;
 mod client;
@@ -11,12 +12,18 @@ mod filters;
 mod gapless;
 mod hls;
 mod hostile;
+mod icecast;
+mod markers;
+mod mirror;
 mod playback;
+mod plugins;
 mod protocol;
 mod radio;
 mod resume;
 mod shutdown;
 mod signal;
 mod station;
+mod tenants;
 mod tones;
 mod web;
+mod ytdlp;

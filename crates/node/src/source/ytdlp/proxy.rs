@@ -304,7 +304,7 @@ mod tests {
             let key = if credentials { key } else { "x".into() };
             let request = format!("{target} HTTP/1.1\r\nProxy-Authorization: Basic {key}\r\n\r\n");
             stream.write_all(request.as_bytes()).await.expect("sent");
-            if target.starts_with("CONNECT") {
+            if target.starts_with("CONNECT") && credentials && reach == Reach::Everywhere {
                 let _maybe = stream.write_all(b"GET /within HTTP/1.1\r\n\r\n").await;
             }
             let mut answer = String::new();
