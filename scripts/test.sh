@@ -19,7 +19,7 @@ eval "$judges"
 # Those that need a real Lavalink are run by `make lavalink`.
 cargo test --package backline --test it -- --ignored --skip lavalink::
 
-step "a real Icecast"
-cargo test --package backline-node --test it -- --ignored icecast
+step "a real Icecast, yt-dlp and espeak-ng"
+cargo test --package backline-node --test it -- --ignored
 
 step "done"
