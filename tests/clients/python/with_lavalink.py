@@ -32,6 +32,7 @@ class Adapter:
     def __init__(self, place):
         self.place = place
         self.player = None
+        self.queue_ended = asyncio.Event()
 
     async def connect(self):
         place = self.place
@@ -59,6 +60,9 @@ class Adapter:
         async def stuck(_event):
             place.event("stuck")
 
+        async def queue_end(_event):
+            self.queue_ended.set()
+
         async def closed(event):
             place.event("closed", code=event.code)
 
@@ -68,6 +72,7 @@ class Adapter:
             (end, lavalink.TrackEndEvent),
             (exception, lavalink.TrackExceptionEvent),
             (stuck, lavalink.TrackStuckEvent),
+            (queue_end, lavalink.QueueEndEvent),
             (closed, lavalink.WebSocketClosedEvent),
         ):
             client.add_event_hook(hook, event=event)
@@ -108,5 +113,7 @@ class Adapter:
         await self.player.stop()
 
     async def leave(self):
+        # At the end of a track it stops the player once more, which must not come after it is gone.
+        await self.queue_ended.wait()
         await self.place.channel.guild.voice_client.disconnect(force=True)
         await self.place.bot.lavalink.player_manager.destroy(self.place.guild_id)
