@@ -163,6 +163,23 @@ mod tests {
     }
 
     #[test]
+    fn positions_give_way_before_a_slow_client_is_given_up() {
+        let (mut outbox, inbox) = Outbox::live();
+        let mut sent = 0;
+        // What tens of thousands of players have to tell within one second.
+        for _ in 0..3 * LIVE {
+            if outbox.takes_updates() {
+                outbox.push("playerUpdate".into());
+                sent += 1;
+            }
+        }
+        assert_eq!(sent, LIVE / 2);
+        outbox.push("event".into());
+        assert!(!inbox.overrun.is_cancelled(), "events still have room");
+        assert!(!Outbox::parked(inbox).takes_updates());
+    }
+
+    #[test]
     fn a_client_that_does_not_read_loses_its_socket() {
         let (mut outbox, inbox) = Outbox::live();
         for _ in 0..=LIVE {

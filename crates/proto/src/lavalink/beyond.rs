@@ -125,10 +125,15 @@ pub struct AddMix {
 pub struct Ducking {
     /// Whether it does.
     pub enabled: bool,
-    /// How long going down and up again takes, in milliseconds: 0..=10,000.
+    /// How long going down and up again take, each, in milliseconds: 0..=5,000.
     pub duration: u32,
     /// The volume of the present track meanwhile, 0.0..=1.0.
     pub target_volume: f32,
+}
+
+impl Ducking {
+    /// The longest way down or up, in milliseconds.
+    pub const MAX_MS: u32 = 5_000;
 }
 
 impl Default for Ducking {
@@ -242,8 +247,8 @@ impl AddMix {
         within(
             "ducking.duration",
             ducking.duration,
-            Fade::MAX_MS,
-            "0 to 10000",
+            Ducking::MAX_MS,
+            "0 to 5000",
         )
     }
 }
