@@ -304,7 +304,8 @@ fn filters(criterion: &mut Criterion) {
         let mut at = 0;
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                window.copy_from_slice(&loud[at..at + window.len()]);
+                let length = window.len();
+                window.copy_from_slice(&loud[at..at + length]);
                 at = (at + FRAME_VALUES) % (music.len() - 2 * FRAME_VALUES);
                 limiter.apply(&mut window, FRAME_VALUES / 2);
                 black_box(window[0])

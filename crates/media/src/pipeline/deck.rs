@@ -133,8 +133,8 @@ impl Deck {
     /// within 10 ms.
     pub fn set_effects(&mut self, effects: &Effects) {
         if self.effects != *effects {
-            self.effects = effects.clone();
-            self.neutral = effects.is_neutral();
+            self.effects = effects.sane();
+            self.neutral = self.effects.is_neutral();
         }
     }
 
@@ -165,7 +165,14 @@ impl Deck {
     /// ([`Pipeline::set_gain`]).
     pub fn overlay(&mut self, pipeline: Pipeline, duck: Duck) {
         self.overlay = Some(Track::new(pipeline, self.run));
-        self.duck = duck;
+        self.duck = Duck {
+            gain_db: if duck.gain_db.is_nan() {
+                0.0
+            } else {
+                duck.gain_db
+            },
+            ..duck
+        };
     }
 
     /// Ends the overlay, if there is one.
@@ -187,7 +194,8 @@ impl Deck {
     pub fn fade(&mut self, fade: Fade) {
         let samples = fade.ms.min(60_000) as usize * 48;
         // A jump would click.
-        self.fade.set(fade.to.clamp(0.0, 1.0), samples.max(240));
+        let to = if fade.to.is_nan() { 1.0 } else { fade.to };
+        self.fade.set(to.clamp(0.0, 1.0), samples.max(240));
     }
 
     /// Goes to a place in the track that is heard. Of an Opus source the packet that holds it
@@ -208,10 +216,9 @@ impl Deck {
             self.mixer = None;
             return Err(error);
         }
-        if self.mixer.is_some() && self.needs_mixer() {
+        // A mixer that is not needed any more leaves by itself; it may hold an overlay.
+        if self.mixer.is_some() {
             self.start_samples();
-        } else {
-            self.mixer = None;
         }
         Ok(())
     }

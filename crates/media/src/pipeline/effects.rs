@@ -36,6 +36,20 @@ impl Default for Loudness {
 }
 
 impl Effects {
+    /// Returns the same, without numbers that are none.
+    pub(super) fn sane(&self) -> Self {
+        let number = |value: f32, other: f32| if value.is_nan() { other } else { value };
+        let usual = Loudness::default();
+        Self {
+            gain: number(self.gain, 1.0).clamp(0.0, 10.0),
+            filters: Arc::clone(&self.filters),
+            loudness: self.loudness.map(|wanted| Loudness {
+                target_lufs: number(wanted.target_lufs, usual.target_lufs),
+                max_gain_db: number(wanted.max_gain_db, usual.max_gain_db),
+            }),
+        }
+    }
+
     /// Whether the sound stays as it is, so that Opus can be passed through.
     pub fn is_neutral(&self) -> bool {
         self.gain == 1.0 && self.loudness.is_none() && self.filters.is_neutral()

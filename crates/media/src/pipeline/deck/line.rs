@@ -131,7 +131,8 @@ impl Line {
     pub(super) fn hurry(&mut self, samples: u64) {
         if let (Some(next), None) = (&mut self.next, self.crossfade) {
             begin(&mut next.track);
-            self.crossfade = Some((0, samples.max(1)));
+            // A cut would click.
+            self.crossfade = Some((0, samples.max(240)));
         }
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Mixer {
     /// Lets what ends suddenly fade away.
     ending: Declick,
     encoder: Encoder,
+    /// What comes next does not follow what was encoded last, but is heard again first.
+    forget_encoded: bool,
     /// Filtered, interleaved.
     ready: Vec<f32>,
     /// How many values of `ready` the last gains and the overlay were applied to.
@@ -90,6 +92,7 @@ impl Mixer {
             declick: Declick::default(),
             ending: Declick::default(),
             encoder: Encoder::new(options)?,
+            forget_encoded: false,
             ready: Vec::with_capacity(4 * FRAME_VALUES),
             mixed: 0,
             marks: VecDeque::with_capacity(64),
@@ -133,6 +136,7 @@ impl Mixer {
         self.lead = lead;
         self.sent.clear();
         self.last_position = None;
+        self.forget_encoded = false;
         self.declick.arm();
     }
 
@@ -172,7 +176,8 @@ impl Mixer {
                 return 0;
             };
             let start = self.sent[index];
-            if start >= oldest + LOOK_AHEAD as u64 {
+            // At least one frame is needed to warm the encoder up.
+            if start >= oldest + FRAME_SAMPLES as u64 {
                 break start;
             }
             back -= 1;
@@ -184,7 +189,7 @@ impl Mixer {
         self.last_position = None;
         let heard = (start - from) as usize;
         self.enter(start.saturating_sub(LOOK_AHEAD as u64), heard);
-        self.encoder.reset();
+        self.forget_encoded = true;
         self.declick = Declick::default();
         back
     }
@@ -404,6 +409,9 @@ impl Mixer {
         self.declick.process(frame);
         let tape = self.tape_at_start();
         let frame: &[f32; FRAME_VALUES] = self.ready.first_chunk().expect("just seen");
+        if std::mem::take(&mut self.forget_encoded) {
+            self.encoder.reset();
+        }
         self.encoder.encode(frame, out)?;
         self.take(FRAME_SAMPLES);
         if self.prime > 0 {
