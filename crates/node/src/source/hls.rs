@@ -51,6 +51,10 @@ pub enum StreamError {
 
 impl StreamError {
     /// Returns what clients are told.
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "errors are boxed everywhere here"
+    )]
     pub fn exception(&self) -> Box<Exception> {
         match self {
             Self::Fetch(error) => failure::of_fetch(error),

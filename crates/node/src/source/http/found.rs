@@ -135,6 +135,10 @@ async fn find_hls(
 
 impl Unfound {
     /// Returns what clients are told that wanted to hear it.
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "errors are boxed everywhere here"
+    )]
     pub fn exception(self) -> Box<Exception> {
         match self {
             Self::Missing => failure::of_fetch(&FetchError::Status(StatusCode::NOT_FOUND)),
