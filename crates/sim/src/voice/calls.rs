@@ -186,6 +186,6 @@ impl Registry {
 
 fn wake(registry: &Weak<Registry>, channel_id: u64) {
     if let Some(registry) = registry.upgrade() {
-        registry.with_call(channel_id, |call, now| call.handle_deadline(now));
+        registry.with_call(channel_id, Call::handle_deadline);
     }
 }

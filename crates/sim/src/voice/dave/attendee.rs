@@ -43,10 +43,8 @@ impl Attendee {
         match (frame, frame.op()) {
             (Frame::Text { .. }, Opcode::DavePrepareTransition) => self.prepare(id, version),
             (Frame::Text { .. }, Opcode::DaveExecuteTransition) => self.execute(id),
-            (Frame::Text { .. }, Opcode::DavePrepareEpoch) => {
-                if frame.number("epoch") == Some(1) {
-                    self.begin(version);
-                }
+            (Frame::Text { .. }, Opcode::DavePrepareEpoch) if frame.number("epoch") == Some(1) => {
+                self.begin(version);
             }
             (Frame::Binary { payload, .. }, op) => self.handle_binary(op, payload, present),
             _ => {}
@@ -98,14 +96,12 @@ impl Attendee {
             return;
         };
         self.version = version.get();
-        let begun = match &mut self.session {
-            Some(session) => session
-                .reinit(version, self.user_id, self.channel_id, None)
-                .is_ok(),
-            None => {
-                self.session = DaveSession::new(version, self.user_id, self.channel_id, None).ok();
-                self.session.is_some()
-            }
+        let (user, channel) = (self.user_id, self.channel_id);
+        let begun = if let Some(session) = &mut self.session {
+            session.reinit(version, user, channel, None).is_ok()
+        } else {
+            self.session = DaveSession::new(version, user, channel, None).ok();
+            self.session.is_some()
         };
         let session = self.session.as_mut().filter(|_| begun);
         match session.and_then(|session| session.create_key_package().ok()) {

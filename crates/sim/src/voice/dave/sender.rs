@@ -23,7 +23,7 @@ pub(super) struct Sender {
 /// A checked key package of a member that wants to be added.
 #[derive(Debug, Clone)]
 pub(super) struct Package {
-    key_package: KeyPackage,
+    content: KeyPackage,
     /// By which a welcome names it.
     pub(super) reference: Vec<u8>,
     pub(super) signature_key: Vec<u8>,
@@ -74,13 +74,13 @@ impl Sender {
         sound.then(|| Package {
             reference: reference.as_slice().to_vec(),
             signature_key,
-            key_package,
+            content: key_package,
         })
     }
 
     pub(super) fn propose_add(&self, package: &Package, epoch: u64) -> Signed {
         let message = ExternalProposal::new_add::<OpenMlsRustCrypto>(
-            package.key_package.clone(),
+            package.content.clone(),
             self.group_id.clone(),
             GroupEpoch::from(epoch),
             &self.signer,
