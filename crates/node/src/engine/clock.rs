@@ -18,7 +18,7 @@ use super::bell::Bell;
 use super::feed::{Feed, Line};
 use super::lane::prefetch;
 use super::pool::{Errand, Waker};
-use super::priority::Favour;
+use super::priority::{Favour, Rank};
 use super::slot::{Counters, Event, Haste, Outlet, Slot, Tick};
 use super::transport::{Scratch, Sent, Transport};
 
@@ -233,7 +233,7 @@ impl Clock {
     /// Runs until told to exit, or until nobody can tell it anything any more.
     pub fn run(mut self, commands: &Receiver<Command>) {
         let start = Instant::now();
-        let mut favour = Favour::new();
+        let mut favour = Favour::new(Rank::Clock);
         loop {
             if self.active == 0 {
                 favour.handle_sleep(elapsed_ms(start));

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{JoinHandle, Thread};
+use std::time::Instant;
 
 use backline_media::dsp::flush_denormals;
 use rtrb::Consumer;
 
 use super::feed::{Feed, Line, Settings};
-use super::priority::prefer_this_thread;
+use super::priority::{Favour, Rank};
 
 /// The encode pool; cheap to clone.
 #[derive(Clone)]
@@ -205,8 +206,9 @@ impl Shared {
 
 fn work(shared: &Arc<Shared>, index: usize) {
     flush_denormals();
-    // Behind the clocks, before everybody whose lateness nobody hears.
-    prefer_this_thread(-5);
+    let mut favour = Favour::new(Rank::Pool);
+    let start = Instant::now();
+    let now_ms = || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let own = &shared.workers[index];
     let _first = own.thread.set(std::thread::current());
     let pool = Pool(Arc::clone(shared));
@@ -221,6 +223,7 @@ fn work(shared: &Arc<Shared>, index: usize) {
         });
         let Some((errand, more)) = popped else {
             if !shared.stopped.load(Ordering::SeqCst) {
+                favour.handle_sleep(now_ms());
                 std::thread::park();
             }
             own.asleep.store(false, Ordering::Relaxed);
@@ -244,6 +247,7 @@ fn work(shared: &Arc<Shared>, index: usize) {
             // Settings changed during the turn.
             pool.inject(feed);
         }
+        favour.handle_busy(now_ms());
     }
 }
 

@@ -1,18 +1,29 @@
 //! The scheduler's favour, where the process may ask for it.
 
-/// How a clock thread is scheduled.
+/// How a thread of the engine is scheduled.
 ///
-/// A clock does little and has to do it on time, however many programs want the processor: it runs
-/// in the real-time class. That is safe only while it really does little. A clock with more
-/// players than it can serve would keep everybody else from the core, those included who could
-/// relieve it, so it goes back to the ordinary class until it has had time to sleep again.
+/// A clock does little and has to do it on time, however many programs want the processor, and so
+/// has the pool as long as it has time to sleep: they run in the real-time class. That is safe
+/// only while they do little. A clock with more players than it can serve would keep everybody
+/// else from the core, those included who could relieve it, so it goes back to the ordinary class
+/// until it has had time to sleep again; a worker of the pool likewise.
 #[derive(Debug)]
 pub struct Favour {
+    rank: Rank,
     class: Class,
     /// Milliseconds without a pause.
     busy_since_ms: Option<u64>,
     /// When the ordinary class was chosen.
     lowered_ms: u64,
+}
+
+/// Who goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// Sends packets.
+    Clock,
+    /// Makes packets; whenever a clock wakes up, it has to wait.
+    Pool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,21 +34,25 @@ enum Class {
     Refused,
 }
 
-/// Without a pause for so long, a clock is overloaded.
+/// Without a pause for so long, a thread is overloaded.
 const OVERLOAD_MS: u64 = 200;
 /// After so long, it may try again.
 const RETRY_MS: u64 = 2_000;
 
 impl Favour {
     /// Asks for the real-time class for the calling thread; what is refused is done without.
-    pub fn new() -> Self {
-        prefer_this_thread(-10);
-        let class = if set_class(Class::RealTime) {
+    pub fn new(rank: Rank) -> Self {
+        prefer_this_thread(match rank {
+            Rank::Clock => -10,
+            Rank::Pool => -5,
+        });
+        let class = if set_class(Class::RealTime, rank) {
             Class::RealTime
         } else {
             Class::Refused
         };
         Self {
+            rank,
             class,
             busy_since_ms: None,
             lowered_ms: 0,
@@ -49,7 +64,7 @@ impl Favour {
         self.busy_since_ms = None;
         if self.class == Class::Ordinary && now_ms >= self.lowered_ms + RETRY_MS {
             self.class = Class::RealTime;
-            set_class(self.class);
+            set_class(self.class, self.rank);
         }
     }
 
@@ -59,13 +74,13 @@ impl Favour {
         if self.class == Class::RealTime && now_ms >= since_ms + OVERLOAD_MS {
             self.class = Class::Ordinary;
             self.lowered_ms = now_ms;
-            set_class(self.class);
+            set_class(self.class, self.rank);
         }
     }
 }
 
 /// Changes the niceness of the calling thread, if that is allowed.
-pub fn prefer_this_thread(niceness: i32) {
+fn prefer_this_thread(niceness: i32) {
     #[cfg(target_os = "linux")]
     {
         // SAFETY: a plain system call without pointers; 0 names the calling thread.
@@ -77,14 +92,16 @@ pub fn prefer_this_thread(niceness: i32) {
     }
 }
 
-fn set_class(class: Class) -> bool {
+fn set_class(class: Class, rank: Rank) -> bool {
     #[cfg(target_os = "linux")]
     {
-        let (policy, sched_priority) = match class {
-            // Threads that a clock might start do not inherit it. The lowest priority of the
-            // class is above everything ordinary.
-            Class::RealTime => (libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, 1),
-            Class::Ordinary | Class::Refused => (libc::SCHED_OTHER, 0),
+        // Threads that these might start do not inherit it. The lowest priorities of the class
+        // are above everything ordinary.
+        let real_time = libc::SCHED_RR | libc::SCHED_RESET_ON_FORK;
+        let (policy, sched_priority) = match (class, rank) {
+            (Class::RealTime, Rank::Clock) => (real_time, 2),
+            (Class::RealTime, Rank::Pool) => (real_time, 1),
+            (Class::Ordinary | Class::Refused, _) => (libc::SCHED_OTHER, 0),
         };
         let parameters = libc::sched_param { sched_priority };
         // SAFETY: the call only reads the valid place that it is handed; 0 names the calling
@@ -94,7 +111,7 @@ fn set_class(class: Class) -> bool {
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = class;
+        let _ = (class, rank);
         false
     }
 }
@@ -106,6 +123,7 @@ mod tests {
     #[test]
     fn an_overloaded_clock_lets_others_run_until_it_can_sleep_again() {
         let mut favour = Favour {
+            rank: Rank::Clock,
             class: Class::RealTime,
             busy_since_ms: None,
             lowered_ms: 0,
@@ -123,6 +141,6 @@ mod tests {
         assert_eq!(favour.class, Class::Ordinary);
         favour.handle_sleep(1_450 + RETRY_MS);
         assert_eq!(favour.class, Class::RealTime);
-        set_class(Class::Ordinary);
+        set_class(Class::Ordinary, Rank::Clock);
     }
 }

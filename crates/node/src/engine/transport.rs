@@ -109,8 +109,8 @@ impl Transport {
     }
 }
 
-/// A second: agreeing on keys takes a few round trips.
-const FIRST_KEYS: u8 = 50;
+/// Five seconds: agreeing on keys takes a few round trips, and more where many calls begin at once.
+const FIRST_KEYS: u8 = 250;
 
 impl Scratch {
     /// Returns empty buffers with all the room that packets need.
