@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::engine::Engine;
+use crate::lyrics;
 use crate::player::Player;
 use crate::session::registry::Registry;
-use crate::lyrics;
 use crate::source::Sources;
 use crate::sponsorblock::SponsorBlock;
 use crate::stats::Load;

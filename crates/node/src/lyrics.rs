@@ -234,7 +234,7 @@ mod tests {
         let line = Line {
             timestamp: 1_000,
             duration: Some(500),
-            line: "one".into(),
+            words: "one".into(),
             plugin: Object::new(),
         };
         assert_eq!(

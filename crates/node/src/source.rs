@@ -283,9 +283,9 @@ impl Sources {
 
     /// Whether there is anything to search in by a prefix of a service.
     pub fn can_search(&self) -> bool {
-        self.list.iter().any(|source| {
-            source.catalogue().is_some() || source.label() == LoadSource::Ytdlp
-        })
+        self.list
+            .iter()
+            .any(|source| source.catalogue().is_some() || source.label() == LoadSource::Ytdlp)
     }
 
     /// Returns the lyrics of a track, if its source knows them.

@@ -55,8 +55,8 @@ pub const CATEGORIES: [&str; 8] = [
 const KEPT: u64 = 2_000;
 /// How long they are kept.
 const KEPT_FOR: Duration = Duration::from_mins(30);
-/// Characters of a video's hash that the server is told: many videos share them.
-const PREFIX: usize = 4;
+/// Bytes of a video's hash that the server is told: many videos share them.
+const PREFIX: usize = 2;
 
 impl SponsorBlock {
     /// Returns what asks the configured server; nothing if there is none.
@@ -146,11 +146,8 @@ impl SponsorBlock {
         let key = format!("{video} {}", categories.join(","));
         let found = self.found.try_get_with(key, async {
             let hash = digest(&SHA256, video.as_bytes());
-            let prefix: String = hash
-                .as_ref()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let start: [u8; PREFIX] = [hash.as_ref()[0], hash.as_ref()[1]];
+            let prefix = format!("{:04x}", u16::from_be_bytes(start));
             let mut all: Vec<&str> = categories.iter().map(String::as_str).collect();
             all.push("chapter");
             let all = serde_json::to_string(&all).expect("texts serialize");
@@ -158,7 +155,7 @@ impl SponsorBlock {
                 ("categories", all.as_str()),
                 ("actionTypes", r#"["skip","chapter"]"#),
             ];
-            let path = ["api", "skipSegments", &prefix[..PREFIX]];
+            let path = ["api", "skipSegments", &prefix];
             match self.api.send(self.api.get(&path, &query)).await {
                 Ok(answer) => Ok(Arc::new(segments::read(&answer, video, categories))),
                 Err(error) if error.is_missing() => Ok(Arc::default()),

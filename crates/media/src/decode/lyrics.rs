@@ -32,7 +32,7 @@ pub fn embedded(source: Box<dyn Source>, hint: &Hint) -> Option<String> {
         }
         let named = |name: &&str| tag.raw.key.eq_ignore_ascii_case(name);
         match &tag.raw.value {
-            RawValue::String(text) if KEYS.iter().any(|name| named(name)) => kept(text),
+            RawValue::String(text) if KEYS.iter().any(named) => kept(text),
             _ => None,
         }
     })

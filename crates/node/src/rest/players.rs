@@ -14,8 +14,8 @@ use backline_proto::lavalink::{
 };
 
 use super::Node;
-use super::answer::{Place, Refusal, flag, json_object};
 use super::access;
+use super::answer::{Place, Refusal, flag, json_object};
 use super::tracks::decode_track;
 use crate::player::Player;
 use crate::player::control::Play;

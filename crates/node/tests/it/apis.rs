@@ -90,9 +90,10 @@ async fn answer(
         .query_pairs()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let path = match query.is_empty() {
-        true => uri.path().to_owned(),
-        false => format!("{}?{}", uri.path(), query.join("&")),
+    let path = if query.is_empty() {
+        uri.path().to_owned()
+    } else {
+        format!("{}?{}", uri.path(), query.join("&"))
     };
     let authorization = headers.get("authorization");
     shared.seen.lock().unwrap().push(Request {

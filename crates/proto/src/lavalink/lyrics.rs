@@ -39,7 +39,8 @@ pub struct Line {
     #[serde(default)]
     pub duration: Option<u64>,
     /// The words.
-    pub line: String,
+    #[serde(rename = "line")]
+    pub words: String,
     /// What plugins add; always there, at least `{}`.
     #[serde(default)]
     pub plugin: Object,
@@ -59,7 +60,7 @@ impl Lyrics {
         let plain = if lines.is_empty() {
             text.trim().to_owned()
         } else {
-            let words: Vec<&str> = lines.iter().map(|line| line.line.as_str()).collect();
+            let words: Vec<&str> = lines.iter().map(|line| line.words.as_str()).collect();
             words.join("\n").trim().to_owned()
         };
         if plain.is_empty() {

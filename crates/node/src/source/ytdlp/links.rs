@@ -66,15 +66,17 @@ impl Site {
     /// Returns the site that an extractor of yt-dlp is for.
     pub fn of_extractor(key: &str) -> Self {
         let key = key.to_ascii_lowercase();
-        let is = |name: &str| key.starts_with(name);
-        match () {
-            () if is("youtube") => Self::YouTube,
-            () if is("soundcloud") => Self::SoundCloud,
-            () if is("bandcamp") => Self::Bandcamp,
-            () if is("twitch") => Self::Twitch,
-            () if is("vimeo") => Self::Vimeo,
-            () => Self::Other,
-        }
+        let named = [
+            Self::YouTube,
+            Self::SoundCloud,
+            Self::Bandcamp,
+            Self::Twitch,
+            Self::Vimeo,
+        ];
+        // Extractors begin with the name of their site.
+        let mut named = named.into_iter();
+        let site = named.find(|site| key.starts_with(site.source_name()));
+        site.unwrap_or(Self::Other)
     }
 
     /// Returns the site of a `sourceName`.

@@ -48,10 +48,10 @@ pub fn parse(text: &str) -> Vec<Line> {
     let lines = found
         .into_iter()
         .enumerate()
-        .map(|(index, (time, line))| Line {
+        .map(|(index, (time, words))| Line {
             timestamp: time,
             duration: next.get(index).map(|next| next - time),
-            line,
+            words,
             plugin: Object::new(),
         });
     lines.collect()
@@ -125,7 +125,7 @@ mod tests {
 
     fn shown(text: &str) -> Vec<(u64, String)> {
         let lines = parse(text).into_iter();
-        lines.map(|line| (line.timestamp, line.line)).collect()
+        lines.map(|line| (line.timestamp, line.words)).collect()
     }
 
     fn line(time: u64, words: &str) -> (u64, String) {
@@ -164,7 +164,7 @@ mod tests {
         let lines = parse("[00:03.00]three\n[00:01.00][00:02.00] twice \nwithout a time");
         let times: Vec<_> = lines
             .iter()
-            .map(|line| (line.timestamp, line.duration, line.line.as_str()))
+            .map(|line| (line.timestamp, line.duration, line.words.as_str()))
             .collect();
         assert_eq!(
             times,
