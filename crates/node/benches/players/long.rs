@@ -36,7 +36,7 @@ pub fn run(minutes: u64, players: usize, out: &mut impl Write) -> io::Result<()>
     )?;
     let mut whole: Option<Window> = None;
     for minute in 1..=minutes {
-        let window = stage.observe(Duration::from_secs(60))?;
+        let window = stage.observe(Duration::from_mins(1))?;
         line(out, &minute.to_string(), &window)?;
         match &mut whole {
             Some(whole) => whole.add(&window),

@@ -56,12 +56,11 @@ impl Block {
             .iter_mut()
             .filter(|slab| !slab.free.is_empty())
             .min_by_key(|slab| slab.free.len());
-        let slab = match slab {
-            Some(slab) => slab,
-            None => {
-                slabs.push(Slab::new());
-                slabs.last_mut().expect("one was added")
-            }
+        let slab = if let Some(slab) = slab {
+            slab
+        } else {
+            slabs.push(Slab::new());
+            slabs.last_mut().expect("one was added")
         };
         let number = slab.free.pop().expect("this slab has room");
         // SAFETY: the number is below `BLOCKS`, so the address stays within the slab.

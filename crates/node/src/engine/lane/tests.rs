@@ -21,7 +21,7 @@ fn packets_of_all_lengths_come_out_as_they_went_in() {
             written += 1;
         }
         pen.publish(3);
-        for _ in 0..1 + round % 13 {
+        for _ in 0..=round % 13 {
             let Some(front) = eye.find() else { break };
             let expected = packet(read, lengths[read as usize % lengths.len()]);
             assert_eq!(eye.opus(), expected.opus.as_bytes());
