@@ -55,13 +55,14 @@ pub struct Node {
     pub application_yml: Option<PathBuf>,
 }
 
-/// Exit codes: 0 every case passed, 1 some failed, 3 usage or no answer, 5 nothing was asked.
-///
-/// The password comes from --password-file, or from the variable LAVALINK_SERVER_PASSWORD. The
-/// server must reach 127.0.0.1: simulated voice servers and a web server with audio files are
-/// started there. It has to trust the authority that --voice-ca-out writes, and to fetch from
-/// loopback (for ours: node.http.allow_private_networks).
 #[derive(Debug, Args)]
+#[command(after_help = "\
+The password comes from --password-file, or from the variable LAVALINK_SERVER_PASSWORD. The server
+must reach 127.0.0.1, where simulated voice servers and a web server with audio files are started:
+it has to trust the authority that --voice-ca-out writes, and to fetch from loopback (for ours:
+node.http.allow_private_networks).
+
+Exit codes: 0 every case passed, 1 some failed, 3 usage or no answer, 5 nothing was asked.")]
 pub struct Conformance {
     /// Base URL of the server, such as http://127.0.0.1:2333
     #[arg(long, value_name = "URL", required_unless_present = "table")]

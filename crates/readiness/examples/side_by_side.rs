@@ -88,7 +88,7 @@ struct Server {
 
 impl Server {
     async fn until_up(&self) -> Result<(), Failed> {
-        let until = Instant::now() + Duration::from_secs(120);
+        let until = Instant::now() + Duration::from_mins(2);
         while self.get("/v4/info").await.is_err() {
             if Instant::now() > until {
                 return Err("the server does not answer".into());

@@ -208,4 +208,4 @@ async fn until_it_answers(
 /// How long a case may take, and any single answer.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// How long a case may take that waits for a minute.
-const PATIENCE_SLOW: Duration = Duration::from_secs(240);
+const PATIENCE_SLOW: Duration = Duration::from_mins(4);

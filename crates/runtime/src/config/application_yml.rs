@@ -385,7 +385,7 @@ fn flatten(value: &Value, path: &mut Vec<String>, leaves: &mut Vec<(String, Valu
                 path.pop();
             }
         }
-        value if path.is_empty() => drop(value),
+        _ if path.is_empty() => {}
         value => leaves.push((path.join("."), value.clone())),
     }
 }

@@ -384,8 +384,7 @@ fn end(book: &mut Book) {
         "4.6.7-end-time",
         "a track with endTime ends there: `finished`",
         |s| async move {
-            let (client, guild) = (s.open().await?, s.guild());
-            let mut client = client;
+            let (mut client, guild) = (s.open().await?, s.guild());
             let encoded = s.encoded("long.wav").await?;
             let call = client.join(guild).await?;
             let body = json!({"track": {"encoded": encoded}, "endTime": 1_000});

@@ -135,8 +135,7 @@ pub(super) fn write(book: &mut Book) {
             client.event("TrackStartEvent").await?;
             let session = client.close().await?;
             call.silence(Duration::from_secs(1)).await?;
-            let client = resume(&s, &session).await?;
-            let mut client = client.greeted().await?;
+            let mut client = resume(&s, &session).await?.greeted().await?;
             let missed = client.any_event().await?;
             is(&missed, "/type", &json!("TrackEndEvent"))?;
             is(&missed, "/reason", &json!("finished"))

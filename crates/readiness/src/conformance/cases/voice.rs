@@ -319,9 +319,8 @@ fn sound(book: &mut Book) {
             format!("8.8-{name}-ends-passthrough"),
             format!("with {body} an Opus file is encoded anew"),
             move |s| async move {
-                let (client, guild) = (s.open().await?, s.guild());
+                let (mut client, guild) = (s.open().await?, s.guild());
                 client.set(guild, &body).await?;
-                let mut client = client;
                 let mut call = client.play(guild, "sweep.opus").await?;
                 let file: &[u8] = include_bytes!("../../../../../assets/signals/sweep.opus");
                 for _ in 0..20 {
