@@ -7,7 +7,7 @@
 //! - [`demux`]: Ogg and WebM to Opus packets, without decoding; [`mux`] is the way back.
 //! - [`decode`], [`resample`], [`dsp`], [`framer`], [`opus`]: anything else to Opus packets.
 //! - [`frame`] and [`packet`]: one Opus packet, and what its first bytes say.
-//! - [`voice`]: end-to-end encryption (a seam for now), RTP, transport encryption, IP discovery.
+//! - [`voice`]: end-to-end encryption, RTP, transport encryption, IP discovery.
 
 #![deny(missing_docs)]
 

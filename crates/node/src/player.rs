@@ -223,7 +223,7 @@ impl Player {
         let sight = sight(&state);
         state.control.handle_time(&sight);
         state.tell_title();
-        self.look_after_mix(&mut state);
+        Self::look_after_mix(&mut state);
         self.run(&mut state);
     }
 

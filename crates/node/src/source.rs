@@ -94,10 +94,6 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
 
 /// What a source says to an identifier.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is looked at once and taken apart"
-)]
 pub enum Loaded {
     /// It is none of this source: the next one is asked.
     Foreign,

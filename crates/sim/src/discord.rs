@@ -128,9 +128,7 @@ impl Discord {
             require_dave: options.require_dave || options.voice.require_dave,
             ..options.voice
         };
-        let voice = VoiceServer::start(voice)
-            .await
-            .map_err(StartError::Voice)?;
+        let voice = VoiceServer::start(voice).await.map_err(StartError::Voice)?;
         let clock = Clock::default();
         let limits = options.limits;
         let mut world = World::new(limits.clone(), clock.clone());

@@ -190,7 +190,7 @@ async fn written(file: &Path, wanted: usize) -> Vec<Vec<u8>> {
         let whole = lines.rfind('\n').map_or("", |end| &lines[..end]);
         let packets: Vec<Vec<u8>> = whole
             .lines()
-            .map(|line| unhex(line))
+            .map(unhex)
             .filter(|packet| *packet != SILENCE)
             .collect();
         if packets.len() >= wanted || Instant::now() > deadline {

@@ -125,9 +125,13 @@ impl Nodes {
     pub(crate) fn settings(&self) -> String {
         let mut settings = String::new();
         let mut node = |name: &str, url: &str| {
-            settings += &format!(
-                "\n[[audio.nodes]]\nname = {name:?}\nurl = {url:?}\npassword = {PASSWORD:?}\n"
-            );
+            let lines = [
+                "\n[[audio.nodes]]".to_owned(),
+                format!("name = {name:?}"),
+                format!("url = {url:?}"),
+                format!("password = {PASSWORD:?}\n"),
+            ];
+            settings.push_str(&lines.join("\n"));
         };
         node("lavalink", &self.lavalink.url());
         if let Some((ours, _)) = &self.ours {

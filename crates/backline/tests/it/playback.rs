@@ -16,10 +16,13 @@ async fn a_queue_plays_from_the_first_track_to_the_last() {
 pub(crate) async fn queue(on: On) {
     let nocturne = Tune::nocturne();
     let (first, second) = (nocturne.part(5, 8), nocturne.part(30, 6));
-    let mut stage = Stage::open_on(on, &[
-        ("first.opus", &first.file("First tune")),
-        ("second.opus", &second.file("Second tune")),
-    ])
+    let mut stage = Stage::open_on(
+        on,
+        &[
+            ("first.opus", &first.file("First tune")),
+            ("second.opus", &second.file("Second tune")),
+        ],
+    )
     .await;
     let seat = stage.guild("Listeners");
     stage.start_bot().await;
@@ -83,10 +86,13 @@ async fn seek_volume_and_loop_change_what_is_heard() {
 pub(crate) async fn controls(on: On) {
     let nocturne = Tune::nocturne();
     let short = Tune::tone(440.0, 4);
-    let mut stage = Stage::open_on(on, &[
-        ("nocturne.opus", &nocturne.file("Nocturne")),
-        ("short.opus", &short.file("Short tone")),
-    ])
+    let mut stage = Stage::open_on(
+        on,
+        &[
+            ("nocturne.opus", &nocturne.file("Nocturne")),
+            ("short.opus", &short.file("Short tone")),
+        ],
+    )
     .await;
     let seat = stage.guild("Listeners");
     stage.start_bot().await;
@@ -120,7 +126,8 @@ pub(crate) async fn controls(on: On) {
     );
 
     seat.ask("/volume", &[("percent", json!(100))]).await;
-    seat.ask("/playnow", &[("query", json!(stage.query("short")))]).await;
+    seat.ask("/playnow", &[("query", json!(stage.query("short")))])
+        .await;
     seat.ask("/loop", &[("mode", json!("track"))]).await;
     let heard = hear_from(&mut ear, &short.frames[0], 2 * short.frames.len()).await;
     assert_eq!(heard[..short.frames.len()], short.frames, "the tone");

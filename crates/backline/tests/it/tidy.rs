@@ -22,8 +22,17 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     (
         "backline",
         &[
-            "core", "proto", "media", "runtime", "backends", "service", "gateway", "audio", "node",
-            "sim", "readiness",
+            "core",
+            "proto",
+            "media",
+            "runtime",
+            "backends",
+            "service",
+            "gateway",
+            "audio",
+            "node",
+            "sim",
+            "readiness",
         ],
     ),
 ];
@@ -45,11 +54,21 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     (
         "tokio",
         &[
-            "runtime", "backends", "service", "gateway", "audio", "node", "sim",
-            "readiness", "backline",
+            "runtime",
+            "backends",
+            "service",
+            "gateway",
+            "audio",
+            "node",
+            "sim",
+            "readiness",
+            "backline",
         ],
     ),
-    ("reqwest", &["runtime", "audio", "node", "readiness", "backline"]),
+    (
+        "reqwest",
+        &["runtime", "audio", "node", "readiness", "backline"],
+    ),
 ];
 
 const PURE: &[&str] = &["core", "proto", "media"];

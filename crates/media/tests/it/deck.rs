@@ -232,10 +232,8 @@ fn ways_change_without_a_click_a_gap_or_a_repetition() {
     let mut played = Played::default();
     for index in 0..6 {
         deck.set_effects(&gain(if index % 2 == 0 { 1.0 } else { 0.999 }));
-        assert_eq!(
-            deck.is_passthrough(),
-            index % 2 == 0 && index == 0 || index == 0
-        );
+        // Once mixed, packets pass again only after a while.
+        assert_eq!(deck.is_passthrough(), index == 0);
         played.play(&mut deck, 25);
     }
     deck.set_effects(&Effects::default());

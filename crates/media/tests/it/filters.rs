@@ -96,7 +96,6 @@ fn check(name: &str, set: &FilterSet, reference: impl Fn(&mut [[f64; 2]])) {
             power += expected.powi(2);
         }
         let db = 10.0 * (error / power.max(1e-12)).max(1e-30).log10();
-        println!("{name} over {signal}: {db:.1} dB");
         assert!(db <= -60.0, "{name} over {signal}: {db:.1} dB");
     }
 }
@@ -158,7 +157,7 @@ fn rotation_is_the_reference() {
         check("rotation", &set, |samples| {
             for (index, [left, right]) in samples.iter_mut().enumerate() {
                 let sin = (TAU * f64::from(hz) * index as f64 / RATE).sin();
-                *left *= (sin + 1.0) / 2.0;
+                *left *= f64::midpoint(sin, 1.0);
                 *right *= (1.0 - sin) / 2.0;
             }
         });
@@ -218,7 +217,7 @@ fn vibrato_is_the_reference() {
             };
             for (index, sample) in samples.iter_mut().enumerate() {
                 let sin = (TAU * f64::from(frequency) * index as f64 / RATE).sin();
-                let delay = 3.0 + (sin + 1.0) / 2.0 * f64::from(depth) * 0.002 * RATE;
+                let delay = 3.0 + f64::midpoint(sin, 1.0) * f64::from(depth) * 0.002 * RATE;
                 let place = index as f64 - delay;
                 let (whole, x) = (place.floor() as i64, place - place.floor());
                 for (side, value) in sample.iter_mut().enumerate() {

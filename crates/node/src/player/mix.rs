@@ -55,7 +55,7 @@ impl Player {
         let Some(feed) = state.feed.clone().filter(|_| state.orders.is_some()) else {
             return Err(MixError::Silent);
         };
-        self.end_mix(&mut state, "replaced");
+        Self::end_mix(&mut state, "replaced");
         for wake in piped.wakes() {
             wake.aim(&feed);
         }
@@ -97,22 +97,22 @@ impl Player {
             return false;
         }
         self.order(&state, Order::NotOver);
-        self.end_mix(&mut state, "removed");
+        Self::end_mix(&mut state, "removed");
         self.run(&mut state);
         true
     }
 
     /// Tells the client when what is heard over the present track has ended. Call it every second.
-    pub(super) fn look_after_mix(&self, state: &mut State) {
+    pub(super) fn look_after_mix(state: &mut State) {
         let Some(over) = &state.over else { return };
         if over.mix.is_over() {
-            self.end_mix(state, "finished");
+            Self::end_mix(state, "finished");
         } else if state.control.track().is_none() {
-            self.end_mix(state, "stopped");
+            Self::end_mix(state, "stopped");
         }
     }
 
-    fn end_mix(&self, state: &mut State, reason: &str) {
+    fn end_mix(state: &mut State, reason: &str) {
         if let Some(over) = state.over.take() {
             let reason = if over.mix.is_over() {
                 "finished"

@@ -7,7 +7,7 @@ use backline_proto::lavalink::Exception;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::control::Goal;
+use super::control::{Control, Goal};
 use super::perform::{first_orders, settings};
 use super::{Player, State};
 use crate::engine::feed::{Feed, PacketSource};
@@ -36,7 +36,7 @@ impl Player {
         let (Some(goal), Some(this)) = (state.control.goal(), self.this.upgrade()) else {
             return;
         };
-        let opened = self.take_ahead(state, goal.load);
+        let opened = Self::take_ahead(state, goal.load);
         let task = tokio::spawn(async move { this.reach(goal, running, opened).await });
         state.job = Some(Job {
             load: goal.load,
@@ -61,7 +61,7 @@ impl Player {
             opened = taken.ok().flatten().filter(|source| is_in(&**source, load));
             if opened.is_none() {
                 // Its packets had ended, or had gone over into those of the track that follows.
-                self.change(|control, sight| control.handle_next_lost(sight));
+                self.change(Control::handle_next_lost);
             }
         }
         loop {
@@ -136,7 +136,7 @@ impl Player {
 
     /// Opens the track that follows.
     pub(super) fn prepare(&self, state: &mut State) {
-        self.drop_ahead(state);
+        Self::drop_ahead(state);
         let (Some((track, goal)), Some(this)) = (state.control.next(), self.this.upgrade()) else {
             return;
         };
@@ -171,8 +171,9 @@ impl Player {
         if ahead.load != goal.load || !ahead.source.as_deref().is_some_and(is_piped) {
             return;
         }
-        let source: Option<Box<dyn Any>> = ahead.source.take().map(|source| source as Box<dyn Any>);
-        let Some(Ok(track)) = source.map(|source| source.downcast::<Piped>()) else {
+        let source: Option<Box<dyn Any>> =
+            ahead.source.take().map(|source| -> Box<dyn Any> { source });
+        let Some(Ok(track)) = source.map(Box::<dyn Any>::downcast::<Piped>) else {
             return;
         };
         for wake in track.wakes() {
@@ -188,25 +189,25 @@ impl Player {
     }
 
     /// Takes what was opened ahead, if it is load `load`; anything else is dropped.
-    fn take_ahead(&self, state: &mut State, load: u64) -> Option<Box<dyn PacketSource>> {
+    fn take_ahead(state: &mut State, load: u64) -> Option<Box<dyn PacketSource>> {
         let ahead = state.ahead.take_if(|ahead| ahead.load == load)?;
         ahead.task.abort();
         ahead.source
     }
 
     /// Drops what is being opened or was opened ahead.
-    pub(super) fn drop_ahead(&self, state: &mut State) {
+    pub(super) fn drop_ahead(state: &mut State) {
         if let Some(ahead) = state.ahead.take() {
             ahead.task.abort();
         }
     }
 
     /// Ends all tasks that open something.
-    pub(super) fn drop_jobs(&self, state: &mut State) {
+    pub(super) fn drop_jobs(state: &mut State) {
         if let Some(job) = state.job.take() {
             job.task.abort();
         }
-        self.drop_ahead(state);
+        Self::drop_ahead(state);
     }
 }
 

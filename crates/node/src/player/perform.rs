@@ -60,7 +60,7 @@ impl Player {
                 }),
                 Effect::Leave(ms) => leave_ms = ms,
                 Effect::Silence => {
-                    self.drop_jobs(state);
+                    Self::drop_jobs(state);
                     self.leave(state, leave_ms);
                     if state.leaving.is_none() {
                         self.seat.stop();
@@ -83,7 +83,7 @@ impl Player {
                 }
                 Effect::Prepare => self.prepare(state),
                 Effect::Forget => {
-                    self.drop_ahead(state);
+                    Self::drop_ahead(state);
                     self.order(state, Order::Unfollow);
                 }
                 Effect::Started => self.tell_watchers(state),

@@ -8,6 +8,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use backline_proto::lavalink::beyond::{Crossfade, Fading, LoudnessNormalizer};
 use backline_proto::lavalink::{
     LoadResult, Omissible, Player as View, Snowflake, Track, UpdatePlayer, UpdateSession,
     UpdateTrack,
@@ -257,10 +258,10 @@ fn check(update: &UpdatePlayer) -> Result<(), Refusal> {
         return Err(Refusal::bad("End time must be greater than 0"));
     }
     let beyond = || {
-        update.crossfade.value().map_or(Ok(()), |it| it.check())?;
-        update.fading.value().map_or(Ok(()), |it| it.check())?;
+        update.crossfade.value().map_or(Ok(()), Crossfade::check)?;
+        update.fading.value().map_or(Ok(()), Fading::check)?;
         let loudness = update.loudness_normalizer.value();
-        loudness.map_or(Ok(()), |it| it.check())
+        loudness.map_or(Ok(()), LoudnessNormalizer::check)
     };
     beyond().map_err(|error| Refusal::bad(error.to_string()))
 }

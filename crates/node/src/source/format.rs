@@ -61,11 +61,10 @@ impl Format {
     /// fewer ahead.
     pub fn stretch(self) -> u64 {
         match self {
-            Self::Mp3 | Self::Adts => 16 * 1024,
+            // Segments come as a whole; between them there may be little.
+            Self::Mp3 | Self::Adts | Self::Hls => 16 * 1024,
             Self::Wav | Self::OggOpus => 32 * 1024,
             Self::Mp4 | Self::Ogg | Self::Flac | Self::Matroska | Self::MpegTs => 64 * 1024,
-            // Segments come as a whole; between them there may be little.
-            Self::Hls => 16 * 1024,
         }
     }
 }

@@ -235,11 +235,7 @@ impl Http {
     ///
     /// # Errors
     /// See [`FetchError`].
-    pub async fn send(
-        &self,
-        url: &Url,
-        headers: HeaderMap,
-    ) -> Result<(Url, Response), FetchError> {
+    pub async fn send(&self, url: &Url, headers: HeaderMap) -> Result<(Url, Response), FetchError> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS {
             self.reach.check(&url)?;
@@ -462,7 +458,12 @@ mod tests {
             (Reach::Only(IpAddr::V4(here)), true),
             (Reach::Everywhere, false),
         ] {
-            let http = Http::within(reach, Resolver::new(reach), &config, &NodeMetrics::default());
+            let http = Http::within(
+                reach,
+                Resolver::new(reach),
+                &config,
+                &NodeMetrics::default(),
+            );
             let http = http.expect("a client");
             let moved = format!(
                 "HTTP/1.1 302 Found\r\nLocation: http://{there}:{hidden}/\r\nContent-Length: 0\r\n\r\n"
@@ -491,8 +492,14 @@ mod tests {
         let config = config::node::HttpSource::default();
         let http = Http::within(reach, resolver, &config, &NodeMetrics::default());
         let http = http.expect("a client");
-        let port = server(here, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nopen".to_owned()).await;
-        let url = format!("http://rebind.example:{port}/").parse().expect("a URL");
+        let port = server(
+            here,
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nopen".to_owned(),
+        )
+        .await;
+        let url = format!("http://rebind.example:{port}/")
+            .parse()
+            .expect("a URL");
         http.open(&url, Wake::new(&pool)).await.expect("allowed");
         for what in ["elsewhere", "here and elsewhere"] {
             let refused = http.open(&url, Wake::new(&pool)).await;
@@ -507,10 +514,7 @@ mod tests {
     fn ranges_are_read_as_servers_write_them() {
         let read = |text: &'static str| {
             let mut headers = HeaderMap::new();
-            headers.insert(
-                header::CONTENT_RANGE,
-                HeaderValue::from_static(text),
-            );
+            headers.insert(header::CONTENT_RANGE, HeaderValue::from_static(text));
             content_range(&headers)
         };
         assert_eq!(read("bytes 5-9/10"), Some((5, Some(10))));

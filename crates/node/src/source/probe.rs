@@ -33,10 +33,6 @@ pub struct Probed {
 
 /// What something turned out to be.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is looked at once and taken apart"
-)]
 pub enum Look {
     /// Sound.
     Sound(Probed),

@@ -149,11 +149,11 @@ impl Program {
             return Ok(output);
         }
         let errors = String::from_utf8_lossy(&errors);
-        let lines = errors
+        let mut lines = errors
             .lines()
             .map(str::trim)
             .filter(|line| !line.is_empty());
-        let last = lines.last().unwrap_or("it did not say why");
+        let last = lines.next_back().unwrap_or("it did not say why");
         Err(ProgramError::Failed {
             last_line: last.chars().take(LINE).collect(),
         })

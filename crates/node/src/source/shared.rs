@@ -69,6 +69,7 @@ pub struct Listener {
 }
 
 /// What a pipeline reads a listener's packets through.
+#[derive(Debug)]
 pub struct Copies {
     listener: Arc<Listener>,
     /// Packets copied so far: a player's position begins at its own start.
@@ -197,7 +198,7 @@ impl Radio {
                 ring.over = over;
                 return true;
             }
-            let place = ring.place(head);
+            let place = Ring::place(head);
             let copied = ring.frames[place].set(frame.as_bytes());
             copied.expect("a frame fits into a frame");
             head += 1;
@@ -219,7 +220,7 @@ impl Radio {
 }
 
 impl Ring {
-    fn place(&self, number: u64) -> usize {
+    fn place(number: u64) -> usize {
         (number % KEPT as u64) as usize
     }
 
@@ -295,7 +296,7 @@ impl Packets for Copies {
             next = ring.head.saturating_sub(BEHIND);
         }
         packet.clear();
-        packet.extend_from_slice(ring.frames[ring.place(next)].as_bytes());
+        packet.extend_from_slice(ring.frames[Ring::place(next)].as_bytes());
         drop(ring);
         listener.next.store(next + 1, Ordering::Relaxed);
         let position = self.heard;

@@ -155,16 +155,15 @@ impl Dialer {
             (None, "ws") => 80,
             (None, _) => 443,
         };
-        let stream = match IpAddr::from_str(host) {
-            Ok(address) => TcpStream::connect((address, port)).await,
-            Err(_) => {
-                let addresses = {
-                    let _permit = self.lookups.acquire().await;
-                    tokio::net::lookup_host((host, port)).await
-                };
-                let addresses: Vec<_> = addresses.map_err(DialError::Connect)?.collect();
-                TcpStream::connect(&addresses[..]).await
-            }
+        let stream = if let Ok(address) = IpAddr::from_str(host) {
+            TcpStream::connect((address, port)).await
+        } else {
+            let addresses = {
+                let _permit = self.lookups.acquire().await;
+                tokio::net::lookup_host((host, port)).await
+            };
+            let addresses: Vec<_> = addresses.map_err(DialError::Connect)?.collect();
+            TcpStream::connect(&addresses[..]).await
         };
         let stream = stream.map_err(DialError::Connect)?;
         stream.set_nodelay(true).map_err(DialError::Connect)?;

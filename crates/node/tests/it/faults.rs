@@ -81,7 +81,10 @@ async fn every_bad_url_is_a_clear_error() {
     ];
     // As the reference server has it: there is nothing, and nothing went wrong.
     let body = node.load(&web.url("/gone")).await;
-    assert_eq!((&body["loadType"], &body["data"]), (&"empty".into(), &json!(null)));
+    assert_eq!(
+        (&body["loadType"], &body["data"]),
+        (&"empty".into(), &json!(null))
+    );
     for (url, severity, message) in rows {
         let body = node.load(&url).await;
         assert_eq!(body["loadType"], "error", "{url}: {body}");

@@ -205,7 +205,8 @@ async fn a_live_stream_goes_on_over_discontinuities_and_is_shared() {
             if number % 3 == 0 {
                 list += "#EXT-X-DISCONTINUITY\n";
             }
-            list += &format!("#EXTINF:0.674,\nts{}.ts?{number}\n", number % 3);
+            let line = format!("#EXTINF:0.674,\nts{}.ts?{number}\n", number % 3);
+            list.push_str(&line);
         }
         list.into_bytes()
     };

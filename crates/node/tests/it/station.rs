@@ -127,7 +127,8 @@ impl Air {
             programme.content_type
         );
         if let Some(interval) = interval {
-            head += &format!("icy-metaint: {interval}\r\n");
+            let line = format!("icy-metaint: {interval}\r\n");
+            head.push_str(&line);
         }
         head += "\r\n";
         stream.write_all(head.as_bytes()).await?;

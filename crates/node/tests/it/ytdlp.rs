@@ -180,7 +180,7 @@ async fn the_real_program_finds_sound_in_web_pages_and_it_is_played() {
         words["data"]["message"],
         "The URL leads to a web page, not to audio"
     );
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     loop {
         let (_, info) = node.get("/v4/info").await;
         let plugins = info["plugins"].as_array().unwrap();

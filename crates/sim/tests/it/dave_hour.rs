@@ -206,7 +206,7 @@ impl Rig {
                     format!("{op:?} {harm:?}")
                         .split('(')
                         .next()
-                        .unwrap()
+                        .expect("a split yields one part")
                         .to_owned(),
                 )
                 .or_default() += 1;
@@ -306,10 +306,10 @@ impl Rig {
                 queue.front().is_some_and(|(due, _)| *due <= self.now)
             };
             if due(&self.gate.up) {
-                let (_, wire) = self.gate.up.pop_front().unwrap();
+                let (_, wire) = self.gate.up.pop_front().expect("one is due");
                 self.serve(wire);
             } else if due(&self.gate.down) {
-                match self.gate.down.pop_front().unwrap().1 {
+                match self.gate.down.pop_front().expect("one is due").1 {
                     Wire::Text(text) => self.session.handle_text(&text, self.now),
                     Wire::Binary(bytes) => self.session.handle_binary(&bytes, self.now),
                 }
@@ -497,13 +497,11 @@ impl Rig {
                 let message = DaveMessage::from_binary(op, &payload).expect("the server is right");
                 self.hear(message);
             }
-            Effect::Closed(closed) => {
-                if !closed.will_retry {
-                    // Too many breaks in a row; whoever owns the player sends it there again.
-                    self.tally.rejoins += 1;
-                    self.end_to_end = None;
-                    self.session = VoiceSession::new(options(), now);
-                }
+            Effect::Closed(closed) if !closed.will_retry => {
+                // Too many breaks in a row; whoever owns the player sends it there again.
+                self.tally.rejoins += 1;
+                self.end_to_end = None;
+                self.session = VoiceSession::new(options(), now);
             }
             _ => {}
         }
@@ -563,7 +561,11 @@ impl Rig {
         self.tally.frames += 1;
         let mut sound = vec![0xFC; self.rng.random_range(60..320)];
         sound[1..5].copy_from_slice(&tick.to_be_bytes());
-        let frame: &[u8] = if tick % 500 == 0 { &SILENCE } else { &sound };
+        let frame: &[u8] = if tick.is_multiple_of(500) {
+            &SILENCE
+        } else {
+            &sound
+        };
         let Some(end_to_end) = &mut self.end_to_end else {
             self.tally.unconnected += 1;
             return;
@@ -591,7 +593,10 @@ impl Rig {
                 assert!(self.clear_allowed, "{}", context());
                 self.tally.untold += 1;
                 let since = *self.untold_since.get_or_insert(self.now);
-                self.tally.longest_untold = self.tally.longest_untold.max(self.now - since);
+                self.tally.longest_untold = self
+                    .tally
+                    .longest_untold
+                    .max(self.now.saturating_sub(since));
                 true
             }
             Opened::Plain if sent == SILENCE => {
@@ -623,7 +628,7 @@ impl Rig {
             self.quiet_since = None;
         } else {
             let since = *self.quiet_since.get_or_insert(self.now);
-            self.tally.longest_quiet = self.tally.longest_quiet.max(self.now - since);
+            self.tally.longest_quiet = self.tally.longest_quiet.max(self.now.saturating_sub(since));
         }
         if calm && capable {
             assert!(
@@ -635,12 +640,16 @@ impl Rig {
         }
     }
 
+    #[expect(
+        clippy::print_stderr,
+        reason = "what happened in the hour, with --nocapture"
+    )]
     fn judge(&mut self, ticks: u32) {
         let done = self.dave.counts();
         let transitions = self.counts.0 + done.transitions;
         let recoveries = self.counts.1 + done.recoveries;
         let tally = &self.tally;
-        println!(
+        eprintln!(
             "seed {:#x}: {transitions} transitions, {recoveries} recoveries, {tally:?}",
             self.seed
         );

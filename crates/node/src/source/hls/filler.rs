@@ -322,16 +322,16 @@ impl HlsFiller {
         bytes: Vec<u8>,
     ) -> Result<Vec<u8>, FetchError> {
         let known = self.key.as_ref();
-        let secret = match known.filter(|(location, _)| *location == key.location) {
-            Some((_, secret)) => *secret,
-            None => {
-                let secret = self.fetch(&key.location, None, 16).await?;
-                let secret: [u8; 16] = secret
-                    .try_into()
-                    .map_err(|_| FetchError::Broken("the key is too short".to_owned()))?;
-                self.key = Some((key.location.clone(), secret));
-                secret
-            }
+        let known = known.filter(|(location, _)| *location == key.location);
+        let secret = if let Some((_, secret)) = known {
+            *secret
+        } else {
+            let secret = self.fetch(&key.location, None, 16).await?;
+            let secret: [u8; 16] = secret
+                .try_into()
+                .map_err(|_| FetchError::Broken("the key is too short".to_owned()))?;
+            self.key = Some((key.location.clone(), secret));
+            secret
         };
         decrypt(&secret, key.iv_for(number), bytes)
             .ok_or_else(|| FetchError::Broken("the key does not fit".to_owned()))

@@ -141,9 +141,8 @@ impl Filler {
 /// Whether the same request may succeed a little later.
 pub fn is_passing(error: &FetchError) -> bool {
     match error {
-        FetchError::Connect | FetchError::TimedOut => true,
+        FetchError::Connect | FetchError::TimedOut | FetchError::Broken(_) => true,
         FetchError::Status(status) => status.is_server_error() || status.as_u16() == 429,
-        FetchError::Broken(_) => true,
         FetchError::Refused(_)
         | FetchError::Redirect
         | FetchError::Range

@@ -82,7 +82,7 @@ fn lists_say_what_they_are() {
     };
     let playlist = list.into_playlist("spotify");
     assert_eq!(
-        serde_json::Value::from(playlist.plugin_info),
+        Value::from(playlist.plugin_info),
         serde_json::json!({
             "type": "album", "url": "https://a.example/1", "artworkUrl": null, "author": "Band",
             "totalTracks": 12

@@ -36,7 +36,7 @@ fn what_follows_is_opened_shortly_before_it_is_due() {
     assert_eq!(bench.after(Control::handle_time), ["Prepare"]);
     assert!(bench.after(Control::handle_time).is_empty(), "once");
     assert_eq!(
-        bench.after(|control, now| control.handle_next_lost(now)),
+        bench.after(Control::handle_next_lost),
         ["Prepare"],
         "what was lost is opened again"
     );
