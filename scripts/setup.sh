@@ -3,7 +3,8 @@
 #
 #   scripts/setup.sh build   cmake, a C compiler, make: to compile
 #   scripts/setup.sh test    besides: node, npm, python3 with venv, chromium, fonts,
-#                            ffmpeg and icecast2, espeak-ng
+#                            ffmpeg and icecast2, espeak-ng,
+#                            PostgreSQL, PgBouncer, Redis
 #   scripts/setup.sh java    Java 17 or newer, which the real Lavalink needs, and curl
 #
 # Says nothing and takes no time when everything is there. Otherwise it uses apt-get, as
@@ -49,6 +50,8 @@ have_fonts() {
     if have fc-list; then [ -n "$(fc-list 2>/dev/null | head -n 1)" ]; else [ -d /usr/share/fonts/truetype ]; fi
 }
 
+have_postgres() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || have postgres; }
+
 # Prints one line "what<TAB>Debian packages" for each missing thing; "-" is for PyPI.
 missing() {
     if [ "$1" = java ]; then
@@ -66,6 +69,9 @@ missing() {
     have ffmpeg || printf 'ffmpeg\tffmpeg\n'
     have icecast2 || printf 'icecast2\ticecast2\n'
     have espeak-ng || printf 'espeak-ng\tespeak-ng\n'
+    have_postgres || printf 'a PostgreSQL server\tpostgresql\n'
+    have redis-server || printf 'a Redis server\tredis-server\n'
+    have pgbouncer || printf 'PgBouncer\tpgbouncer\n'
     have_fonts || printf 'fonts\tfontconfig fonts-dejavu-core fonts-noto-color-emoji\n'
 }
 

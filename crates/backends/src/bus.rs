@@ -15,7 +15,9 @@
 //! - Broadcasts: a subscriber that is slow sees only the latest message of each key, never a
 //!   stale one after a newer one, and holds no publisher up.
 
+mod hub;
 pub mod memory;
+pub mod redis;
 
 use std::fmt;
 use std::sync::Arc;
@@ -225,6 +227,9 @@ pub enum PublishError {
     /// The bus is closed.
     #[error("the bus is closed")]
     Closed,
+    /// The server of the bus cannot be reached. The message may have been published.
+    #[error("the bus cannot be reached")]
+    Away,
     /// There is no such partition.
     #[error("there is no partition {partition}")]
     Partition {
@@ -236,6 +241,6 @@ pub enum PublishError {
 impl PublishError {
     /// Returns whether the same message may be published later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Full { .. })
+        matches!(self, Self::Full { .. } | Self::Away)
     }
 }

@@ -32,9 +32,60 @@ pub enum Command {
     Simulate(Simulate),
     /// Ask a Lavalink v4 server what the protocol says that it answers: ours, or any other
     Conformance(Conformance),
+    /// Look after the database: its schema, its state, moving to another one
+    #[command(subcommand)]
+    Db(Db),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(Config),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Db {
+    /// Say what is at the database, without changing it
+    Status(WithConfig),
+    /// Bring the schema of the database up to date; starting does it as well
+    Migrate(WithConfig),
+    /// Copy everything to another database, table by table, whole or not at all
+    Copy(Copy),
+}
+
+/// Nothing may run on either database meanwhile. A copy that was broken off goes on where it was.
+///
+/// Passwords come from files: --from-password-file, --to-password-file.
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// The source: sqlite:FILE or postgres://USER@HOST/DATABASE
+    #[arg(long, value_name = "URL")]
+    pub from: String,
+    /// The destination; its schema is brought up to date first
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    /// A file that holds the password at the source
+    #[arg(long, value_name = "FILE")]
+    pub from_password_file: Option<PathBuf>,
+    /// A file that holds the password at the destination
+    #[arg(long, value_name = "FILE")]
+    pub to_password_file: Option<PathBuf>,
+    /// Only look: count rows and those that are at the destination already
+    #[arg(long)]
+    pub dry_run: bool,
+    /// What happens to rows that are at the destination already
+    #[arg(long, value_enum, default_value_t = Existing::Refuse)]
+    pub existing: Existing,
+    /// Rows of a batch
+    #[arg(long, value_name = "COUNT", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub batch: u32,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Existing {
+    /// Nothing of their table is copied
+    Refuse,
+    /// They stay as they are
+    Keep,
+    /// They become those of the source
+    Replace,
 }
 
 #[derive(Debug, Args)]

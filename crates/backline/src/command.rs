@@ -2,6 +2,7 @@
 
 mod config;
 mod conformance;
+mod db;
 mod demo;
 mod node;
 mod run;
@@ -22,6 +23,7 @@ pub async fn execute(command: Command, environment: Environment) -> anyhow::Resu
         Command::Node(arguments) => node::execute(arguments, environment).await,
         Command::Simulate(arguments) => simulate::execute(arguments).await,
         Command::Conformance(arguments) => conformance::execute(arguments, environment).await,
+        Command::Db(command) => db::execute(command, environment).await,
         Command::Config(command) => Ok(config::execute(&command, environment)),
     }
 }

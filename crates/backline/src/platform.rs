@@ -48,7 +48,7 @@ impl Platform {
             audio: health.component("audio"),
             gateway: health.component("gateway"),
         };
-        let services = Services::open(&config.store)
+        let services = Services::open(&config.store, &config.redis, metrics)
             .await
             .context("opening the store; `store.url` (BACKLINE_STORE__URL) must name a file in a folder that exists and may be written")?;
         let drain_timeout = Duration::from_secs(u64::from(config.process.drain_timeout_s));

@@ -13,6 +13,7 @@ pub mod node;
 pub mod process;
 pub mod programs;
 mod read;
+pub mod redis;
 pub mod resolvers;
 mod section;
 mod setting;
@@ -29,6 +30,8 @@ pub use discord::Discord;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use node::Node;
 pub use process::Process;
+pub use redis::Redis;
+pub use setting::DatabaseUrl;
 pub use store::Store;
 
 section! {
@@ -45,6 +48,8 @@ section! {
             pub node: Node;
             /// Where state is kept.
             pub store: Store;
+            /// What processes share beside the store.
+            pub redis: Redis;
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod node;
 pub mod process;
 pub mod registry;
+pub mod store;
 pub mod voice;
 
 use std::collections::BTreeSet;
@@ -24,6 +25,8 @@ pub struct Metrics {
     pub audio: audio::AudioMetrics,
     /// What the gateway role counts.
     pub gateway: gateway::GatewayMetrics,
+    /// What the store counts.
+    pub store: store::StoreMetrics,
     registry: Arc<prometheus_client::registry::Registry>,
     names: Arc<BTreeSet<String>>,
 }
@@ -36,12 +39,14 @@ impl Metrics {
         let node = node::NodeMetrics::register(&mut registry);
         let audio = audio::AudioMetrics::register(&mut registry);
         let gateway = gateway::GatewayMetrics::register(&mut registry);
+        let store = store::StoreMetrics::register(&mut registry);
         process::register(&mut registry);
         let (registry, names) = registry.finish();
         Self {
             node,
             audio,
             gateway,
+            store,
             registry: Arc::new(registry),
             names: Arc::new(names),
         }

@@ -12,11 +12,14 @@ pub mod sessions;
 pub mod shards;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use backline_backends::bus::memory::MemoryBus;
+use backline_backends::bus::redis::{Address, OpenBusError, RedisBus};
 use backline_backends::bus::{Bus, Limits};
-use backline_backends::store::Store;
+use backline_backends::store::{Store, StoreOptions};
 use backline_runtime::config;
+use backline_runtime::metrics::Metrics;
 
 pub use backline_backends::store::{OpenStoreError, StoreError};
 pub use bot::Bot;
@@ -52,16 +55,33 @@ pub enum OpenError {
     /// The store did not open.
     #[error(transparent)]
     Store(#[from] OpenStoreError),
+    /// The bus did not open.
+    #[error(transparent)]
+    Bus(#[from] OpenBusError),
 }
 
 impl Services {
     /// Opens the store that the configuration names, and a bus within this process.
     ///
     /// # Errors
-    /// When the store is refused: see [`OpenStoreError`].
-    pub async fn open(store: &config::Store) -> Result<Self, OpenError> {
-        let store = Store::open(&store.url).await?;
-        let bus: Arc<dyn Bus> = Arc::new(MemoryBus::new(Limits::default()));
+    /// When the store is refused: see [`OpenStoreError`]; or the URL of the bus.
+    pub async fn open(
+        store: &config::Store,
+        redis: &config::Redis,
+        metrics: &Metrics,
+    ) -> Result<Self, OpenError> {
+        let store = Store::open(store.url.as_str(), &store_options(store, metrics)).await?;
+        let bus: Arc<dyn Bus> = match &redis.url {
+            None => Arc::new(MemoryBus::new(Limits::default())),
+            Some(url) => {
+                let address = Address {
+                    url: url.as_str(),
+                    password: redis.password.as_ref(),
+                    prefix: &redis.prefix,
+                };
+                Arc::new(RedisBus::new(&address, Limits::default())?)
+            }
+        };
         Ok(Self {
             lines: Lines::new(bus),
             sessions: Sessions::new(store.sessions()),
@@ -88,5 +108,16 @@ impl Services {
         self.lines.close();
         self.shards.close().await;
         self.store.close().await;
+    }
+}
+
+/// Returns how the configuration wants the store to be used.
+pub fn store_options(store: &config::Store, metrics: &Metrics) -> StoreOptions {
+    StoreOptions {
+        password: store.password.clone(),
+        connections: store.connections,
+        acquire_timeout: Duration::from_millis(store.acquire_timeout_ms.into()),
+        transaction_pooler: store.transaction_pooler,
+        metrics: metrics.store.clone(),
     }
 }

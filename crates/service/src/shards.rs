@@ -224,6 +224,8 @@ const DELAY: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
+    use backline_runtime::metrics::Metrics;
+
     use super::*;
 
     fn session(sequence: u64) -> ShardSession {
@@ -239,9 +241,12 @@ mod tests {
     }
 
     async fn open() -> (store::Store, Shards) {
-        let store = store::Store::open("sqlite::memory:")
-            .await
-            .expect("a store in memory");
+        let store = store::Store::open(
+            "sqlite::memory:",
+            &store::StoreOptions::new(Metrics::new().store),
+        )
+        .await
+        .expect("a store in memory");
         let shards = Shards::start(store.shards());
         (store, shards)
     }

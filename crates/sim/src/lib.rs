@@ -2,4 +2,5 @@
 
 pub mod chat;
 pub mod discord;
+pub mod servers;
 pub mod voice;

@@ -100,9 +100,16 @@ impl Stage {
     pub async fn prepare(addresses: Vec<NodeAddress>, config: config::Audio) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("sqlite:{}", folder.path().join("test.db").display());
-        let services = Services::open(&config::Store { url })
-            .await
-            .expect("the store opens");
+        let services = Services::open(
+            &config::Store {
+                url: url.into(),
+                ..config::Store::default()
+            },
+            &config::Redis::default(),
+            &Metrics::new(),
+        )
+        .await
+        .expect("the store opens");
         services.bot.set(UserId::new(BOT).expect("not zero"));
         let platform = Platform::default();
         tokio::spawn(answer(services.clone(), platform.clone()));

@@ -1,14 +1,15 @@
 //! The bus of a single process. Messages live as long as the process.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use backline_proto::bus::{Broadcast, PARTITIONS, Topic};
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
+use super::hub::Hub;
 use super::{
     Bus, Consumer, DeadLetter, Delivery, Limits, Partitions, PublishError, Receipt, Settle,
     Subscriber,
@@ -351,126 +352,5 @@ impl Settle for Held {
         stream.bury(&mut state, partition, queued, reason);
         drop(state);
         stream.changed();
-    }
-}
-
-/// All subscribers of a broadcast.
-#[derive(Default)]
-struct Hub {
-    state: Mutex<HubState>,
-}
-
-#[derive(Default)]
-struct HubState {
-    mailboxes: Vec<Weak<Mailbox>>,
-    closed: bool,
-}
-
-/// The latest message of each key that a subscriber has not seen. Bounded by the number of keys.
-#[derive(Default)]
-struct Mailbox {
-    state: Mutex<MailboxState>,
-    ready: Notify,
-}
-
-#[derive(Default)]
-struct MailboxState {
-    order: VecDeque<u64>,
-    latest: HashMap<u64, Arc<[u8]>>,
-    closed: bool,
-}
-
-impl Hub {
-    fn state(&self) -> MutexGuard<'_, HubState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn send(&self, key: u64, payload: &Arc<[u8]>) {
-        self.state().mailboxes.retain(|mailbox| {
-            let Some(mailbox) = mailbox.upgrade() else {
-                return false;
-            };
-            mailbox.put(key, Arc::clone(payload));
-            true
-        });
-    }
-
-    fn subscribe(&self) -> Box<dyn Subscriber> {
-        let mailbox = Arc::new(Mailbox::default());
-        let mut state = self.state();
-        if state.closed {
-            mailbox.close();
-        } else {
-            state.mailboxes.push(Arc::downgrade(&mailbox));
-        }
-        drop(state);
-        Box::new(MailboxSubscriber { mailbox })
-    }
-
-    fn close(&self) {
-        let mut state = self.state();
-        state.closed = true;
-        for mailbox in state
-            .mailboxes
-            .drain(..)
-            .filter_map(|mailbox| mailbox.upgrade())
-        {
-            mailbox.close();
-        }
-    }
-}
-
-impl fmt::Debug for Hub {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").finish_non_exhaustive()
-    }
-}
-
-impl Mailbox {
-    fn state(&self) -> MutexGuard<'_, MailboxState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn put(&self, key: u64, payload: Arc<[u8]>) {
-        let mut state = self.state();
-        if state.latest.insert(key, payload).is_none() {
-            state.order.push_back(key);
-        }
-        drop(state);
-        self.ready.notify_one();
-    }
-
-    fn close(&self) {
-        self.state().closed = true;
-        self.ready.notify_one();
-    }
-}
-
-struct MailboxSubscriber {
-    mailbox: Arc<Mailbox>,
-}
-
-impl Subscriber for MailboxSubscriber {
-    fn next(&mut self) -> BoxFuture<'_, Option<Arc<[u8]>>> {
-        Box::pin(async {
-            loop {
-                {
-                    let mut state = self.mailbox.state();
-                    if let Some(key) = state.order.pop_front() {
-                        return state.latest.remove(&key);
-                    }
-                    if state.closed {
-                        return None;
-                    }
-                }
-                self.mailbox.ready.notified().await;
-            }
-        })
-    }
-}
-
-impl fmt::Debug for MailboxSubscriber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MailboxSubscriber").finish_non_exhaustive()
     }
 }

@@ -4,8 +4,11 @@
 //! placeholders, `ON CONFLICT … RETURNING` and these types. What differs (opening, migrations,
 //! locking, how a transaction begins) stays inside the implementations of [`Database`].
 
+use std::borrow::Cow;
 use std::fmt;
+use std::time::{Duration, Instant};
 
+use backline_runtime::metrics::store::StoreMetrics;
 use futures_util::future::BoxFuture;
 
 use super::StoreError;
@@ -28,14 +31,21 @@ pub(super) trait Database: fmt::Debug + Send + Sync {
 /// A statement and what its placeholders stand for, in order.
 #[derive(Debug, Clone)]
 pub(super) struct Statement {
-    pub(super) sql: &'static str,
+    /// `table.verb`, for logs and metrics; the text of a statement is for nobody's eyes.
+    pub(super) name: &'static str,
+    pub(super) sql: Cow<'static, str>,
     pub(super) arguments: Vec<Argument>,
 }
 
 impl Statement {
-    pub(super) fn new(sql: &'static str, arguments: impl IntoIterator<Item = Argument>) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        sql: impl Into<Cow<'static, str>>,
+        arguments: impl IntoIterator<Item = Argument>,
+    ) -> Self {
         Self {
-            sql,
+            name,
+            sql: sql.into(),
             arguments: arguments.into_iter().collect(),
         }
     }
@@ -51,6 +61,17 @@ pub(super) enum Argument {
 impl From<i64> for Argument {
     fn from(value: i64) -> Self {
         Self::Int(Some(value))
+    }
+}
+
+impl From<Value> for Argument {
+    fn from(value: Value) -> Self {
+        match value {
+            // The type of a null does not matter where a column says it.
+            Value::Null => Self::Text(None),
+            Value::Int(value) => Self::Int(Some(value)),
+            Value::Text(value) => Self::Text(Some(value)),
+        }
     }
 }
 
@@ -89,6 +110,11 @@ impl Row {
         }
     }
 
+    /// Returns all values that were not taken yet.
+    pub(super) fn values(self) -> Vec<Value> {
+        self.values.collect()
+    }
+
     /// Names the table, for errors.
     pub(super) fn of(self, table: &'static str) -> Self {
         Self { table, ..self }
@@ -122,6 +148,25 @@ impl Row {
         StoreError::Unreadable { table: self.table }
     }
 }
+
+/// Counts a statement that was run since `started`, and names it when it was slow.
+pub(super) fn watch(name: &'static str, started: Instant, metrics: &StoreMetrics) {
+    let took = started.elapsed();
+    metrics.statement_time.observe(took.as_secs_f64());
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    if took >= VERY_SLOW {
+        metrics.very_slow_statements.inc();
+        tracing::error!(statement = name, took_ms, "statement was very slow");
+    } else if took >= SLOW {
+        metrics.slow_statements.inc();
+        tracing::warn!(statement = name, took_ms, "statement was slow");
+    }
+}
+
+/// From here on a statement is worth a look.
+const SLOW: Duration = Duration::from_millis(100);
+/// From here on somebody waits for it.
+const VERY_SLOW: Duration = Duration::from_millis(500);
 
 /// Platforms hand out unsigned ids below 2⁶³; databases know signed numbers only.
 pub(super) const fn id_to_int(id: u64) -> i64 {

@@ -46,8 +46,8 @@ impl History {
             ms_to_us(played_ms).into(),
         ];
         let statements = vec![
-            Statement::new(RECORD, arguments),
-            Statement::new(PRUNE, [guild.into(), Self::KEPT.into()]),
+            Statement::new("history.record", RECORD, arguments),
+            Statement::new("history.prune", PRUNE, [guild.into(), Self::KEPT.into()]),
         ];
         self.0.write_all(statements).await?;
         Ok(())
@@ -69,7 +69,10 @@ impl History {
             pattern.into()
         }));
         arguments.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
-        let rows = self.0.read(Statement::new(SUGGEST, arguments)).await?;
+        let rows = self
+            .0
+            .read(Statement::new("history.suggest", SUGGEST, arguments))
+            .await?;
         rows.into_iter()
             .map(|row| {
                 let mut row = row.of("history");

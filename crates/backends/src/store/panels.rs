@@ -24,13 +24,15 @@ impl Panels {
             id_to_int(message.as_u64()).into(),
             ms_to_us(now_ms).into(),
         ];
-        self.0.write(Statement::new(SAVE, arguments)).await?;
+        self.0
+            .write(Statement::new("panels.save", SAVE, arguments))
+            .await?;
         Ok(())
     }
 
     /// Returns where the message of a guild is.
     pub async fn load(&self, guild: GuildId) -> Result<Option<(ChannelId, MessageId)>, StoreError> {
-        let statement = Statement::new(LOAD, [id_to_int(guild.as_u64()).into()]);
+        let statement = Statement::new("panels.load", LOAD, [id_to_int(guild.as_u64()).into()]);
         let Some(row) = self.0.read(statement).await?.into_iter().next() else {
             return Ok(None);
         };
@@ -46,7 +48,11 @@ impl Panels {
     /// Forgets the message of a guild.
     pub async fn delete(&self, guild: GuildId) -> Result<(), StoreError> {
         self.0
-            .write(Statement::new(DELETE, [id_to_int(guild.as_u64()).into()]))
+            .write(Statement::new(
+                "panels.delete",
+                DELETE,
+                [id_to_int(guild.as_u64()).into()],
+            ))
             .await?;
         Ok(())
     }

@@ -43,7 +43,9 @@ impl Sessions {
             snapshot.into(),
             ms_to_us(now_ms).into(),
         ];
-        self.0.write(Statement::new(SAVE, arguments)).await?;
+        self.0
+            .write(Statement::new("sessions.save", SAVE, arguments))
+            .await?;
         Ok(())
     }
 
@@ -61,14 +63,18 @@ impl Sessions {
             ms_to_us(position.at_ms).into(),
         ];
         self.0
-            .write(Statement::new(SAVE_POSITION, arguments))
+            .write(Statement::new(
+                "sessions.save_position",
+                SAVE_POSITION,
+                arguments,
+            ))
             .await?;
         Ok(())
     }
 
     /// Returns the session of a guild.
     pub async fn load(&self, guild: GuildId) -> Result<Option<SavedSession>, StoreError> {
-        let statement = Statement::new(LOAD, [id_to_int(guild.as_u64()).into()]);
+        let statement = Statement::new("sessions.load", LOAD, [id_to_int(guild.as_u64()).into()]);
         self.0
             .read(statement)
             .await?
@@ -81,7 +87,7 @@ impl Sessions {
     /// Returns all sessions, by guild.
     pub async fn all(&self) -> Result<Vec<SavedSession>, StoreError> {
         self.0
-            .read(Statement::new(ALL, []))
+            .read(Statement::new("sessions.all", ALL, []))
             .await?
             .into_iter()
             .map(saved)
@@ -91,7 +97,11 @@ impl Sessions {
     /// Deletes the session of a guild, if it has one.
     pub async fn delete(&self, guild: GuildId) -> Result<(), StoreError> {
         self.0
-            .write(Statement::new(DELETE, [id_to_int(guild.as_u64()).into()]))
+            .write(Statement::new(
+                "sessions.delete",
+                DELETE,
+                [id_to_int(guild.as_u64()).into()],
+            ))
             .await?;
         Ok(())
     }

@@ -71,16 +71,24 @@ impl Shards {
     }
 
     /// Writes changes of sessions and guilds at once, so that they always fit together.
-    pub async fn change(&self, changes: ShardChanges, now_ms: u64) -> Result<(), StoreError> {
-        let forgotten = changes
-            .forgotten
-            .into_iter()
-            .map(|shard| Statement::new(FORGET_GUILDS, [i64::from(shard).into()]));
+    pub async fn change(&self, mut changes: ShardChanges, now_ms: u64) -> Result<(), StoreError> {
+        // Rows are locked in one order by everybody: two writers cannot wait for each other.
+        changes.forgotten.sort_unstable();
+        changes.guilds.sort_by_key(|(guild, _)| *guild);
+        changes.sessions.sort_by_key(|(shard, _)| *shard);
+        let forgotten = changes.forgotten.into_iter().map(|shard| {
+            Statement::new(
+                "shards.forget_guilds",
+                FORGET_GUILDS,
+                [i64::from(shard).into()],
+            )
+        });
         let guilds = changes.guilds.into_iter().map(|(guild, known)| {
             let guild = id_to_int(guild.as_u64()).into();
             match known.body {
-                None => Statement::new(FORGET_GUILD, [guild]),
+                None => Statement::new("shards.forget_guild", FORGET_GUILD, [guild]),
                 Some(body) => Statement::new(
+                    "shards.save_guild",
                     SAVE_GUILD,
                     [
                         guild,
@@ -95,8 +103,9 @@ impl Shards {
             .sessions
             .into_iter()
             .map(|(shard, session)| match session {
-                None => Statement::new(DELETE, [i64::from(shard).into()]),
+                None => Statement::new("shards.delete", DELETE, [i64::from(shard).into()]),
                 Some(session) => Statement::new(
+                    "shards.save",
                     SAVE,
                     [
                         i64::from(shard).into(),
@@ -118,7 +127,10 @@ impl Shards {
         shards: u32,
     ) -> Result<Vec<(GuildId, String)>, StoreError> {
         let arguments = [i64::from(shard).into(), i64::from(shards).into()];
-        let rows = self.0.read(Statement::new(LOAD_GUILDS, arguments)).await?;
+        let rows = self
+            .0
+            .read(Statement::new("shards.load_guilds", LOAD_GUILDS, arguments))
+            .await?;
         rows.into_iter()
             .map(|row| {
                 let mut row = row.of("shard_guilds");
@@ -132,7 +144,11 @@ impl Shards {
     pub async fn load(&self, shard: u32) -> Result<Option<ShardSession>, StoreError> {
         let rows = self
             .0
-            .read(Statement::new(LOAD, [i64::from(shard).into()]))
+            .read(Statement::new(
+                "shards.load",
+                LOAD,
+                [i64::from(shard).into()],
+            ))
             .await?;
         let Some(row) = rows.into_iter().next() else {
             return Ok(None);

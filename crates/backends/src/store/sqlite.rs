@@ -12,26 +12,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use backline_runtime::metrics::store::StoreMetrics;
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{
-    Column, ConnectOptions, Connection, Row as _, SqliteConnection, SqlitePool, TypeInfo, ValueRef,
+    AssertSqlSafe, Column, ConnectOptions, Connection, Row as _, SqliteConnection, SqlitePool,
+    TypeInfo, ValueRef,
 };
 
-use super::database::{Argument, Database, Row, Statement, Value};
-use super::{OpenStoreError, StoreError};
+use super::database::{Argument, Database, Row, Statement, Value, watch};
+use super::{OpenStoreError, Status, StoreError};
 use writer::Writer;
 
 /// A SQLite database, in a file or in memory.
 #[derive(Debug)]
 pub(super) struct Sqlite {
+    metrics: StoreMetrics,
     writer: Writer,
     /// `None` in memory, where each connection would be a database of its own.
     readers: Option<SqlitePool>,
 }
 
 impl Sqlite {
-    pub(super) async fn open(name: &str) -> Result<Self, OpenStoreError> {
+    pub(super) async fn open(name: &str, metrics: &StoreMetrics) -> Result<Self, OpenStoreError> {
         let in_memory = name == ":memory:";
         // `sqlite://FILE` means the same; nobody should have to know which is right.
         let name = name.strip_prefix("//").unwrap_or(name);
@@ -66,8 +69,33 @@ impl Sqlite {
                 .connect_lazy_with(options)
         });
         Ok(Self {
-            writer: Writer::start(connection),
+            metrics: metrics.clone(),
+            writer: Writer::start(connection, metrics.clone()),
             readers,
+        })
+    }
+
+    pub(super) async fn status(name: &str) -> Result<Status, OpenStoreError> {
+        let file = PathBuf::from(name.strip_prefix("//").unwrap_or(name));
+        check_path(&file)?;
+        let mut connection = SqliteConnectOptions::new()
+            .filename(&file)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging()
+            .connect()
+            .await
+            .map_err(|error| refused(&file, error))?;
+        let schema = migrate::version(&file, &mut connection).await?;
+        let engine: String = sqlx::query_scalar("SELECT sqlite_version()")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(|error| refused(&file, error))?;
+        Ok(Status {
+            database: file.display().to_string(),
+            engine: format!("SQLite {engine}"),
+            schema,
+            known: migrate::KNOWN,
         })
     }
 
@@ -97,7 +125,7 @@ impl Database for Sqlite {
                 return Ok(rows.pop().unwrap_or_default());
             };
             let mut connection = readers.acquire().await.map_err(classify)?;
-            run(&mut connection, &statement).await
+            run(&mut connection, &statement, &self.metrics).await
         })
     }
 
@@ -123,16 +151,20 @@ impl Database for Sqlite {
 async fn run(
     connection: &mut SqliteConnection,
     statement: &Statement,
+    metrics: &StoreMetrics,
 ) -> Result<Vec<Row>, StoreError> {
-    let mut query = sqlx::query::<sqlx::Sqlite>(statement.sql);
+    let started = Instant::now();
+    let mut query = sqlx::query::<sqlx::Sqlite>(AssertSqlSafe(statement.sql.clone()));
     for argument in &statement.arguments {
         query = match argument {
             Argument::Int(value) => query.bind(*value),
             Argument::Text(value) => query.bind(value.clone()),
         };
     }
-    let rows = query.fetch_all(connection).await.map_err(classify)?;
-    rows.iter()
+    let rows = query.fetch_all(connection).await.map_err(classify);
+    watch(statement.name, started, metrics);
+    rows?
+        .iter()
         .map(|row| values(row).map(Row::new).map_err(classify))
         .collect()
 }
@@ -216,7 +248,7 @@ fn refused(file: &Path, error: sqlx::Error) -> OpenStoreError {
                 .map_or_else(String::new, |e| e.message().to_owned()),
         },
         _ => OpenStoreError::Failed {
-            file,
+            database: file.display().to_string(),
             source: Arc::new(error),
         },
     }

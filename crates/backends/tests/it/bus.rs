@@ -1,21 +1,40 @@
 //! The contract of the bus. A new backend joins at the end of this file.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use backline_backends::bus::redis::{Address, RedisBus};
 use backline_backends::bus::{Bus, Consumer, Delivery, Limits, Partitions, PublishError};
 use backline_proto::bus::{Broadcast, Topic};
+use backline_sim::servers::Redis;
+use uuid::Uuid;
 
-/// Makes an empty bus.
-type Make = fn(Limits) -> Arc<dyn Bus>;
+/// Makes an empty bus in a place that lives as long as the test.
+type Make<'a> = &'a dyn Fn(Limits) -> Arc<dyn Bus>;
+
+/// Where the buses of one test are.
+#[derive(Default)]
+pub struct Place {
+    redis: OnceLock<Arc<Redis>>,
+}
+
+impl Place {
+    pub fn redis(&self, limits: Limits) -> RedisBus {
+        let server = self
+            .redis
+            .get_or_init(|| Redis::shared().expect("Redis starts"));
+        let prefix = format!("test-{}", Uuid::new_v4());
+        RedisBus::new(&address(&server.url(), &prefix), limits).expect("a bus")
+    }
+}
 
 const TOPIC: Topic = Topic::Commands;
 
 /// Far longer than anything takes; only a hanging test reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-async fn messages_of_a_partition_come_in_order(make: Make) {
+async fn messages_of_a_partition_come_in_order(make: Make<'_>) {
     let bus = make(Limits::default());
     let mut consumer = bus.consume(TOPIC, Partitions::ALL);
     for text in ["a", "b", "c"] {
@@ -31,7 +50,7 @@ async fn messages_of_a_partition_come_in_order(make: Make) {
     }
 }
 
-async fn topics_are_separate(make: Make) {
+async fn topics_are_separate(make: Make<'_>) {
     let bus = make(Limits::default());
     for topic in Topic::ALL {
         bus.publish(topic, 0, payload(topic.name()))
@@ -46,7 +65,7 @@ async fn topics_are_separate(make: Make) {
     }
 }
 
-async fn a_dropped_delivery_comes_again_before_later_ones(make: Make) {
+async fn a_dropped_delivery_comes_again_before_later_ones(make: Make<'_>) {
     let bus = make(Limits::default());
     let mut consumer = bus.consume(TOPIC, Partitions::ALL);
     publish(&*bus, 1, "first").await;
@@ -59,7 +78,7 @@ async fn a_dropped_delivery_comes_again_before_later_ones(make: Make) {
     assert_eq!((shown(&second), second.attempt), ("second", 1));
 }
 
-async fn deliveries_dropped_in_any_order_come_again_as_published(make: Make) {
+async fn deliveries_dropped_in_any_order_come_again_as_published(make: Make<'_>) {
     let bus = make(Limits::default());
     let mut consumer = bus.consume(TOPIC, Partitions::ALL);
     for text in ["a", "b", "c", "d"] {
@@ -78,7 +97,7 @@ async fn deliveries_dropped_in_any_order_come_again_as_published(make: Make) {
     }
 }
 
-async fn an_acknowledged_message_never_comes_again(make: Make) {
+async fn an_acknowledged_message_never_comes_again(make: Make<'_>) {
     let bus = make(Limits::default());
     let mut consumer = bus.consume(TOPIC, Partitions::ALL);
     publish(&*bus, 1, "done").await;
@@ -89,7 +108,7 @@ async fn an_acknowledged_message_never_comes_again(make: Make) {
     assert_eq!(shown(&next(&mut *consumer).await), "new");
 }
 
-async fn a_message_nobody_can_handle_becomes_a_dead_letter(make: Make) {
+async fn a_message_nobody_can_handle_becomes_a_dead_letter(make: Make<'_>) {
     let bus = make(Limits {
         attempts: 3,
         ..Limits::default()
@@ -110,7 +129,7 @@ async fn a_message_nobody_can_handle_becomes_a_dead_letter(make: Make) {
     assert_eq!(dead, [(5, &b"poison"[..], 3, "3 tries failed")]);
 }
 
-async fn a_rejected_message_becomes_a_dead_letter_at_once(make: Make) {
+async fn a_rejected_message_becomes_a_dead_letter_at_once(make: Make<'_>) {
     let bus = make(Limits::default());
     let mut consumer = bus.consume(TOPIC, Partitions::ALL);
     publish(&*bus, 5, "nonsense").await;
@@ -122,7 +141,7 @@ async fn a_rejected_message_becomes_a_dead_letter_at_once(make: Make) {
     assert_eq!(dead, [(1, "not readable")]);
 }
 
-async fn only_the_latest_dead_letters_are_kept(make: Make) {
+async fn only_the_latest_dead_letters_are_kept(make: Make<'_>) {
     let bus = make(Limits {
         dead_letters: 2,
         ..Limits::default()
@@ -137,7 +156,7 @@ async fn only_the_latest_dead_letters_are_kept(make: Make) {
     assert_eq!(dead, [b"b", b"c"]);
 }
 
-async fn a_second_consumer_takes_over_when_the_first_is_dropped(make: Make) {
+async fn a_second_consumer_takes_over_when_the_first_is_dropped(make: Make<'_>) {
     let bus = make(Limits::default());
     let mut first = bus.consume(TOPIC, Partitions::ALL);
     publish(&*bus, 1, "held").await;
@@ -164,7 +183,7 @@ async fn a_second_consumer_takes_over_when_the_first_is_dropped(make: Make) {
     assert_eq!(seen, [("held".to_owned(), 2), ("waiting".to_owned(), 2)]);
 }
 
-async fn consumers_of_different_partitions_share_the_work(make: Make) {
+async fn consumers_of_different_partitions_share_the_work(make: Make<'_>) {
     let bus = make(Limits::default());
     let mut low = bus.consume(TOPIC, Partitions::NONE.with(1).with(2));
     let mut high = bus.consume(TOPIC, Partitions::NONE.with(63));
@@ -174,7 +193,7 @@ async fn consumers_of_different_partitions_share_the_work(make: Make) {
     assert_eq!(shown(&next(&mut *high).await), "high");
 }
 
-async fn a_busy_partition_does_not_starve_the_others(make: Make) {
+async fn a_busy_partition_does_not_starve_the_others(make: Make<'_>) {
     let bus = make(Limits::default());
     let mut consumer = bus.consume(TOPIC, Partitions::ALL);
     for _ in 0..100 {
@@ -196,7 +215,7 @@ async fn a_busy_partition_does_not_starve_the_others(make: Make) {
     );
 }
 
-async fn a_full_partition_makes_publishers_wait_until_there_is_room(make: Make) {
+async fn a_full_partition_makes_publishers_wait_until_there_is_room(make: Make<'_>) {
     let bus = make(Limits {
         capacity: 2,
         publish_timeout: PATIENCE,
@@ -224,7 +243,7 @@ async fn a_full_partition_makes_publishers_wait_until_there_is_room(make: Make) 
         .expect("no panic");
 }
 
-async fn a_partition_that_stays_full_refuses_after_a_while(make: Make) {
+async fn a_partition_that_stays_full_refuses_after_a_while(make: Make<'_>) {
     let waited = Duration::from_millis(20);
     let bus = make(Limits {
         capacity: 1,
@@ -253,7 +272,7 @@ async fn a_partition_that_stays_full_refuses_after_a_while(make: Make) {
     assert_eq!(shown(&next(&mut *consumer).await), "c");
 }
 
-async fn partitions_that_do_not_exist_are_refused(make: Make) {
+async fn partitions_that_do_not_exist_are_refused(make: Make<'_>) {
     let bus = make(Limits::default());
     let error = bus
         .publish(TOPIC, 64, payload("a"))
@@ -262,7 +281,7 @@ async fn partitions_that_do_not_exist_are_refused(make: Make) {
     assert_eq!(error, PublishError::Partition { partition: 64 });
 }
 
-async fn a_closed_bus_hands_out_what_is_left_and_ends(make: Make) {
+async fn a_closed_bus_hands_out_what_is_left_and_ends(make: Make<'_>) {
     let bus = make(Limits::default());
     let mut consumer = bus.consume(TOPIC, Partitions::ALL);
     let mut subscriber = bus.subscribe(Broadcast::UiNow);
@@ -288,7 +307,7 @@ async fn a_closed_bus_hands_out_what_is_left_and_ends(make: Make) {
     );
 }
 
-async fn closing_wakes_those_who_wait(make: Make) {
+async fn closing_wakes_those_who_wait(make: Make<'_>) {
     let bus = make(Limits {
         capacity: 1,
         publish_timeout: PATIENCE,
@@ -315,7 +334,7 @@ async fn closing_wakes_those_who_wait(make: Make) {
     );
 }
 
-async fn a_slow_subscriber_sees_only_the_latest_of_each_key(make: Make) {
+async fn a_slow_subscriber_sees_only_the_latest_of_each_key(make: Make<'_>) {
     let bus = make(Limits::default());
     bus.broadcast(Broadcast::UiNow, 1, payload("before anybody listened"));
     let mut slow = bus.subscribe(Broadcast::UiNow);
@@ -334,7 +353,7 @@ async fn a_slow_subscriber_sees_only_the_latest_of_each_key(make: Make) {
     assert_eq!(within(slow.next()).await.as_deref(), Some(&b"again"[..]));
 }
 
-async fn nothing_is_lost_or_reordered_under_load_with_failing_handlers(make: Make) {
+async fn nothing_is_lost_or_reordered_under_load_with_failing_handlers(make: Make<'_>) {
     const PUBLISHERS: u16 = 8;
     const EACH: u32 = 500;
     let limits = Limits {
@@ -383,6 +402,14 @@ async fn nothing_is_lost_or_reordered_under_load_with_failing_handlers(make: Mak
     assert!(bus.dead_letters(TOPIC).await.is_empty());
 }
 
+pub fn address<'a>(url: &'a str, prefix: &'a str) -> Address<'a> {
+    Address {
+        url,
+        password: None,
+        prefix,
+    }
+}
+
 async fn publish(bus: &dyn Bus, partition: u16, text: &str) {
     bus.publish(TOPIC, partition, payload(text))
         .await
@@ -414,7 +441,9 @@ macro_rules! contract {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    super::$test($make).await;
+                    let place = Place::default();
+                    let make: fn(&Place, Limits) -> Arc<dyn Bus> = $make;
+                    super::$test(&|limits| make(&place, limits)).await;
                 }
             )+
         }
@@ -447,5 +476,6 @@ macro_rules! contracts {
 }
 
 contracts! {
-    memory: |limits| Arc::new(backline_backends::bus::memory::MemoryBus::new(limits)),
+    memory: |_, limits| Arc::new(backline_backends::bus::memory::MemoryBus::new(limits)),
+    redis: |place, limits| Arc::new(place.redis(limits)),
 }

@@ -2,5 +2,9 @@
 
 mod bus;
 mod cache;
+mod copy;
+mod postgres;
+mod redis;
+mod schema;
 mod sqlite;
 mod store;

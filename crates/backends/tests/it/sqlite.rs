@@ -8,19 +8,19 @@ use backline_backends::store::{OpenStoreError, SavedPosition, Store};
 use sqlx::Connection;
 use tempfile::TempDir;
 
-use crate::store::{guild, session};
+use crate::store::{guild, options, session};
 
 #[tokio::test]
 async fn what_was_saved_is_there_after_a_close() {
     let (_folder, url) = database();
-    let store = Store::open(&url).await.expect("opens");
+    let store = Store::open(&url, &options()).await.expect("opens");
     store
         .sessions()
         .save(guild(1), "{}".into(), 0)
         .await
         .expect("saves");
     store.close().await;
-    let store = Store::open(&url).await.expect("opens again");
+    let store = Store::open(&url, &options()).await.expect("opens again");
     assert_eq!(
         store.sessions().load(guild(1)).await.expect("loads"),
         Some(session(1, "{}", None))
@@ -30,7 +30,7 @@ async fn what_was_saved_is_there_after_a_close() {
 #[tokio::test]
 async fn a_closed_database_is_one_file() {
     let (folder, url) = database();
-    let store = Store::open(&url).await.expect("opens");
+    let store = Store::open(&url, &options()).await.expect("opens");
     store
         .sessions()
         .save(guild(1), "{}".into(), 0)
@@ -49,7 +49,7 @@ async fn a_closed_database_is_one_file() {
 async fn what_was_saved_is_there_when_nobody_closed() {
     let (_folder, url) = database();
     for n in 1..=20_u64 {
-        let store = Store::open(&url).await.expect("opens");
+        let store = Store::open(&url, &options()).await.expect("opens");
         let all = store.sessions().all().await.expect("loads");
         assert_eq!(all.len() as u64, n - 1, "before save {n}");
         store
@@ -64,7 +64,7 @@ async fn what_was_saved_is_there_when_nobody_closed() {
 #[tokio::test]
 async fn a_saved_session_survives_the_files_as_a_killed_process_leaves_them() {
     let (folder, url) = database();
-    let store = Store::open(&url).await.expect("opens");
+    let store = Store::open(&url, &options()).await.expect("opens");
     let position = SavedPosition {
         position_ms: 5_000,
         at_ms: 9,
@@ -86,7 +86,9 @@ async fn a_saved_session_survives_the_files_as_a_killed_process_leaves_them() {
     for name in ["backline.db", "backline.db-wal"] {
         fs::copy(folder.path().join(name), crash.path().join(name)).expect("copies");
     }
-    let restarted = Store::open(&url_of(crash.path())).await.expect("opens");
+    let restarted = Store::open(&url_of(crash.path()), &options())
+        .await
+        .expect("opens");
     let all = restarted.sessions().all().await.expect("loads");
     let expected: Vec<_> = (1..=30)
         .map(|id| session(id, "{}", Some(position)))
@@ -101,7 +103,7 @@ async fn processes_that_start_together_on_a_new_file_agree() {
         .map(|id| {
             let url = url.clone();
             tokio::spawn(async move {
-                let store = Store::open(&url).await.expect("opens");
+                let store = Store::open(&url, &options()).await.expect("opens");
                 store
                     .sessions()
                     .save(guild(id), "{}".into(), 0)
@@ -125,14 +127,22 @@ async fn the_url_may_be_written_with_slashes() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("slashes.db");
     let url = format!("sqlite://{}", file.display());
-    Store::open(&url).await.expect("opens").close().await;
+    Store::open(&url, &options())
+        .await
+        .expect("opens")
+        .close()
+        .await;
     assert!(file.is_file());
 }
 
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     let (folder, url) = database();
-    Store::open(&url).await.expect("opens").close().await;
+    Store::open(&url, &options())
+        .await
+        .expect("opens")
+        .close()
+        .await;
     execute(folder.path(), "INSERT INTO backline_schema VALUES (99, 0)").await;
     let before = fs::read(folder.path().join("backline.db")).expect("readable");
     let error = refused(&url).await;
@@ -186,7 +196,7 @@ async fn a_file_that_is_no_database_is_refused() {
 #[tokio::test]
 async fn a_damaged_database_is_refused() {
     let (folder, url) = database();
-    let store = Store::open(&url).await.expect("opens");
+    let store = Store::open(&url, &options()).await.expect("opens");
     for id in 1..=50 {
         store
             .sessions()
@@ -232,12 +242,12 @@ async fn paths_that_cannot_work_are_named() {
         (
             "another database",
             "mysql://user:hunter2@host/db".to_owned(),
-            "`mysql` is not a database: expected `sqlite:FILE` or `sqlite::memory:`",
+            "`mysql` is not a database: expected `sqlite:FILE` or `postgres://USER@HOST/DATABASE`",
         ),
         (
             "no scheme",
             "hunter2".to_owned(),
-            "`` is not a database: expected `sqlite:FILE` or `sqlite::memory:`",
+            "`` is not a database: expected `sqlite:FILE` or `postgres://USER@HOST/DATABASE`",
         ),
     ];
     for (name, url, expected) in rows {
@@ -250,7 +260,7 @@ async fn paths_that_cannot_work_are_named() {
 #[tokio::test]
 async fn a_locked_database_is_waited_for() {
     let (folder, url) = database();
-    let store = Store::open(&url).await.expect("opens");
+    let store = Store::open(&url, &options()).await.expect("opens");
     let mut other = connect(folder.path()).await;
     let lock = other.begin_with("BEGIN IMMEDIATE").await.expect("locks");
     let save = tokio::spawn({
@@ -269,7 +279,7 @@ async fn a_locked_database_is_waited_for() {
 #[tokio::test]
 async fn a_write_that_fails_does_not_undo_others_of_its_group() {
     let (folder, url) = database();
-    let store = Store::open(&url).await.expect("opens");
+    let store = Store::open(&url, &options()).await.expect("opens");
     execute(
         folder.path(),
         "CREATE TRIGGER unlucky BEFORE INSERT ON sessions WHEN new.guild_id = 13
@@ -294,7 +304,11 @@ async fn a_write_that_fails_does_not_undo_others_of_its_group() {
 #[tokio::test]
 async fn all_tables_are_strict() {
     let (folder, url) = database();
-    Store::open(&url).await.expect("opens").close().await;
+    Store::open(&url, &options())
+        .await
+        .expect("opens")
+        .close()
+        .await;
     let mut connection = connect(folder.path()).await;
     let loose: Vec<String> =
         sqlx::query_scalar("SELECT name FROM pragma_table_list WHERE type = 'table' AND NOT strict AND name NOT LIKE 'sqlite_%'")
@@ -315,7 +329,7 @@ fn url_of(folder: &Path) -> String {
 }
 
 async fn refused(url: &str) -> OpenStoreError {
-    Store::open(url).await.expect_err("is refused")
+    Store::open(url, &options()).await.expect_err("is refused")
 }
 
 /// Returns the error and its causes, with the folder of this test taken out.

@@ -99,7 +99,7 @@ fn configuration(discord: &Discord, folder: &Path) -> anyhow::Result<Config> {
     let mut config = Config::default();
     config.discord.token = Some(SecretString::from(discord.token()));
     config.discord.api_url = Some(Url::parse(&discord.url()).context("the simulator's address")?);
-    config.store.url = format!("sqlite:{}", folder.join("backline.db").display());
+    config.store.url = format!("sqlite:{}", folder.join("backline.db").display()).into();
     config.node.bind = ([127, 0, 0, 1], 0).into();
     config.node.local.root = Some(folder.join(MUSIC));
     config.node.voice.extra_ca_file = Some(folder.join(CA_FILE));

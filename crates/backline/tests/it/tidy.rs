@@ -42,6 +42,7 @@ const TESTS_MAY_ADD: &[(&str, &[&str])] = &[
     ("node", &["sim"]),
     ("audio", &["sim", "node", "media"]),
     ("gateway", &["sim", "backends"]),
+    ("backends", &["sim"]),
     ("service", &["sim"]),
 ];
 

@@ -55,8 +55,11 @@ impl House {
         discord.join_voice(user, voice).unwrap();
         let store = config::Store {
             url: "sqlite::memory:".into(),
+            ..config::Store::default()
         };
-        let services = Services::open(&store).await.unwrap();
+        let services = Services::open(&store, &config::Redis::default(), &Metrics::new())
+            .await
+            .unwrap();
         let commands = services.lines.commands();
         let to_audio = services.lines.to_audio();
         let metrics = Metrics::new();

@@ -146,7 +146,10 @@ async fn a_process_that_is_killed_resumes_too() {
     let mut house = House::closed(Limits::default()).await;
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("backline.db").display());
-    let store = config::Store { url };
+    let store = config::Store {
+        url: url.into(),
+        ..config::Store::default()
+    };
 
     let process = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -155,7 +158,9 @@ async fn a_process_that_is_killed_resumes_too() {
         .unwrap();
     let (of_process, config) = (store.clone(), house.config());
     let first = process.spawn(async move {
-        let services = Services::open(&of_process).await.unwrap();
+        let services = Services::open(&of_process, &config::Redis::default(), &Metrics::new())
+            .await
+            .unwrap();
         let metrics = Metrics::new();
         let role = start(&config, services, &metrics, CancellationToken::new())
             .await
@@ -166,7 +171,9 @@ async fn a_process_that_is_killed_resumes_too() {
     let _role = in_time("the first process", first).await.unwrap();
     house.command("/ping", &[]).answer().await.unwrap();
 
-    let services = Services::open(&store).await.unwrap();
+    let services = Services::open(&store, &config::Redis::default(), &Metrics::new())
+        .await
+        .unwrap();
     // READY, GUILD_CREATE and the command were written behind.
     let written = async {
         loop {

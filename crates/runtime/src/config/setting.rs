@@ -48,6 +48,49 @@ impl Setting for String {
     }
 }
 
+/// The URL of a database: text, because the name of a file is to stay as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// Returns it as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for DatabaseUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl From<&str> for DatabaseUrl {
+    fn from(url: &str) -> Self {
+        Self(url.to_owned())
+    }
+}
+
+impl Setting for DatabaseUrl {
+    const ECHO: bool = false;
+
+    fn read(raw: &Raw) -> Option<Self> {
+        raw.text().map(Self::from)
+    }
+
+    fn expected() -> String {
+        "`sqlite:FILE` or `postgres://USER@HOST/DATABASE`".into()
+    }
+
+    fn toml(&self) -> Option<String> {
+        Some(quoted(&self.0))
+    }
+
+    fn placeholder() -> Self {
+        Self(String::new())
+    }
+}
+
 impl Setting for bool {
     fn read(raw: &Raw) -> Option<Self> {
         match raw {
@@ -258,7 +301,7 @@ pub(super) fn http_or_https(url: &Url) -> Result<(), String> {
     }
 }
 
-fn no_password(url: &Url) -> Result<(), String> {
+pub(super) fn no_password(url: &Url) -> Result<(), String> {
     if url.username().is_empty() && url.password().is_none() {
         Ok(())
     } else {

@@ -106,7 +106,7 @@ fn the_environment_stands_over_the_file() {
     assert!(config.node.http.allow_private_networks);
     assert_eq!(config.discord.shards, Some(2));
     assert_eq!(secret(config.discord.token.as_ref()), "variable token");
-    assert_eq!(config.store.url, "sqlite:backline.db");
+    assert_eq!(config.store.url.as_str(), "sqlite:backline.db");
     let nodes: Vec<_> = config
         .audio
         .nodes

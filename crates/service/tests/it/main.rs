@@ -12,6 +12,7 @@ use backline_core::id::{ChannelId, GuildId, UserId};
 use backline_core::music::session::SavedTrack;
 use backline_core::music::{LoopMode, Snapshot, Track};
 use backline_runtime::config;
+use backline_runtime::metrics::Metrics;
 use backline_service::Services;
 use tempfile::TempDir;
 
@@ -21,13 +22,25 @@ const PATIENCE: Duration = Duration::from_secs(30);
 async fn in_memory() -> Services {
     let store = config::Store {
         url: "sqlite::memory:".into(),
+        ..config::Store::default()
     };
-    Services::open(&store).await.expect("opens")
+    Services::open(&store, &config::Redis::default(), &Metrics::new())
+        .await
+        .expect("opens")
 }
 
 async fn in_folder(folder: &TempDir) -> Services {
     let url = format!("sqlite:{}/backline.db", folder.path().display());
-    Services::open(&config::Store { url }).await.expect("opens")
+    Services::open(
+        &config::Store {
+            url: url.into(),
+            ..config::Store::default()
+        },
+        &config::Redis::default(),
+        &Metrics::new(),
+    )
+    .await
+    .expect("opens")
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {

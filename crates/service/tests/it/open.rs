@@ -1,6 +1,7 @@
 //! Opening and closing.
 
 use backline_runtime::config;
+use backline_runtime::metrics::Metrics;
 use backline_service::sessions::SessionError;
 use backline_service::{OpenError, Services, StoreError};
 
@@ -10,8 +11,11 @@ use crate::{guild, in_memory, snapshot, within};
 async fn a_store_that_is_refused_says_why() {
     let store = config::Store {
         url: "sqlite:/nowhere/backline.db".into(),
+        ..config::Store::default()
     };
-    let error = Services::open(&store).await.expect_err("is refused");
+    let error = Services::open(&store, &config::Redis::default(), &Metrics::new())
+        .await
+        .expect_err("is refused");
     assert!(matches!(error, OpenError::Store(_)));
     assert_eq!(
         error.to_string(),

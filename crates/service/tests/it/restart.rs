@@ -3,8 +3,10 @@
 use std::fs;
 use std::time::Instant;
 
+use backline_backends::store::StoreOptions;
 use backline_core::id::MessageId;
 use backline_runtime::config;
+use backline_runtime::metrics::Metrics;
 use backline_service::{Services, ShardSession};
 
 use crate::{PATIENCE, channel, guild, in_folder, snapshot, track};
@@ -123,9 +125,10 @@ async fn a_session_that_cannot_be_read_does_not_hide_the_others() {
     services.close().await;
 
     let url = format!("sqlite:{}/backline.db", folder.path().display());
-    let store = backline_backends::store::Store::open(&url)
-        .await
-        .expect("opens");
+    let store =
+        backline_backends::store::Store::open(&url, &StoreOptions::new(Metrics::new().store))
+            .await
+            .expect("opens");
     let broken = r#"{"version":1,"secret":"hunter2"}"#;
     store
         .sessions()
@@ -134,7 +137,16 @@ async fn a_session_that_cannot_be_read_does_not_hide_the_others() {
         .expect("saves");
     store.close().await;
 
-    let services = Services::open(&config::Store { url }).await.expect("opens");
+    let services = Services::open(
+        &config::Store {
+            url: url.into(),
+            ..config::Store::default()
+        },
+        &config::Redis::default(),
+        &Metrics::new(),
+    )
+    .await
+    .expect("opens");
     let all = services.sessions.all().await.expect("loads");
     assert_eq!(all, [(guild(1), snapshot(1))]);
     let error = services

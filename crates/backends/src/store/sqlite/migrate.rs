@@ -11,7 +11,7 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// The latest version that this build knows.
-const KNOWN: i64 = MIGRATIONS.len() as i64;
+pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
 
 pub(super) async fn migrate(
     file: &Path,
@@ -28,7 +28,7 @@ pub(super) async fn migrate(
 
     // Exclusive: another process may be starting on the same file.
     let schema = |error: sqlx::Error| match refused(file, error) {
-        OpenStoreError::Failed { file, source } => OpenStoreError::Schema { file, source },
+        OpenStoreError::Failed { database, source } => OpenStoreError::Schema { database, source },
         known => known,
     };
     let mut transaction = connection
@@ -60,14 +60,17 @@ pub(super) async fn migrate(
 }
 
 /// Returns the version of the schema, 0 for an empty database.
-async fn version(file: &Path, connection: &mut SqliteConnection) -> Result<i64, OpenStoreError> {
+pub(super) async fn version(
+    file: &Path,
+    connection: &mut SqliteConnection,
+) -> Result<i64, OpenStoreError> {
     let (ours, tables): (bool, i64) = sqlx::query_as(LOOK)
         .fetch_one(&mut *connection)
         .await
         .map_err(|error| refused(file, error))?;
     if !ours && tables > 0 {
         return Err(OpenStoreError::Foreign {
-            file: file.to_path_buf(),
+            database: file.display().to_string(),
         });
     }
     if !ours {
@@ -79,7 +82,7 @@ async fn version(file: &Path, connection: &mut SqliteConnection) -> Result<i64, 
         .map_err(|error| refused(file, error))?;
     if found > KNOWN {
         return Err(OpenStoreError::Newer {
-            file: file.to_path_buf(),
+            database: file.display().to_string(),
             found,
             known: KNOWN,
         });

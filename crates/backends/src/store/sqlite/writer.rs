@@ -1,5 +1,6 @@
 //! The task that owns the one connection that writes.
 
+use backline_runtime::metrics::store::StoreMetrics;
 use futures_util::FutureExt;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -24,11 +25,11 @@ enum Request {
 }
 
 impl Writer {
-    pub(super) fn start(connection: SqliteConnection) -> Self {
+    pub(super) fn start(connection: SqliteConnection, metrics: StoreMetrics) -> Self {
         let (requests, incoming) = mpsc::channel(WAITING);
         Self {
             requests,
-            task: Mutex::new(Some(tokio::spawn(serve(connection, incoming)))),
+            task: Mutex::new(Some(tokio::spawn(serve(connection, incoming, metrics)))),
         }
     }
 
@@ -55,7 +56,11 @@ impl Writer {
     }
 }
 
-async fn serve(mut connection: SqliteConnection, mut incoming: mpsc::Receiver<Request>) {
+async fn serve(
+    mut connection: SqliteConnection,
+    mut incoming: mpsc::Receiver<Request>,
+    metrics: StoreMetrics,
+) {
     let mut closing = false;
     while !closing {
         let Some(first) = incoming.recv().await else {
@@ -77,12 +82,12 @@ async fn serve(mut connection: SqliteConnection, mut incoming: mpsc::Receiver<Re
                 None
             };
         }
-        commit(&mut connection, group).await;
+        commit(&mut connection, group, &metrics).await;
     }
     // What was handed over while closing.
     while let Some(request) = incoming.recv().await {
         if let Request::Write { statements, reply } = request {
-            commit(&mut connection, vec![(statements, reply)]).await;
+            commit(&mut connection, vec![(statements, reply)], &metrics).await;
         }
     }
     if let Err(error) = connection.close().await {
@@ -96,8 +101,9 @@ type Asked = (Vec<Statement>, oneshot::Sender<Result<Rows, StoreError>>);
 ///
 /// When one of them fails, all are undone and run again one by one: then only those that fail
 /// by themselves fail.
-async fn commit(connection: &mut SqliteConnection, group: Vec<Asked>) {
-    let done = transaction(connection, group.iter().map(|(statements, _)| statements)).await;
+async fn commit(connection: &mut SqliteConnection, group: Vec<Asked>, metrics: &StoreMetrics) {
+    let asked = group.iter().map(|(statements, _)| statements);
+    let done = transaction(connection, asked, metrics).await;
     match done {
         Ok(results) => {
             for ((_, reply), rows) in group.into_iter().zip(results) {
@@ -113,7 +119,7 @@ async fn commit(connection: &mut SqliteConnection, group: Vec<Asked>) {
         }
         Err(_) => {
             for (statements, reply) in group {
-                let result = transaction(connection, std::iter::once(&statements)).await;
+                let result = transaction(connection, std::iter::once(&statements), metrics).await;
                 let _ = reply.send(result.map(|mut rows| rows.pop().unwrap_or_default()));
             }
         }
@@ -123,6 +129,7 @@ async fn commit(connection: &mut SqliteConnection, group: Vec<Asked>) {
 async fn transaction(
     connection: &mut SqliteConnection,
     group: impl Iterator<Item = &Vec<Statement>>,
+    metrics: &StoreMetrics,
 ) -> Result<Vec<Rows>, StoreError> {
     // Takes the write lock at once: a deferred transaction could fail half-way.
     let mut transaction = connection
@@ -133,7 +140,7 @@ async fn transaction(
     for statements in group {
         let mut rows = Vec::with_capacity(statements.len());
         for statement in statements {
-            rows.push(run(&mut transaction, statement).await?);
+            rows.push(run(&mut transaction, statement, metrics).await?);
         }
         results.push(rows);
     }
