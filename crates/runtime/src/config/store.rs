@@ -44,7 +44,7 @@ fn database(url: &DatabaseUrl) -> Result<(), String> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         let password = url::Url::parse(url).is_ok_and(|url| url.password().is_some());
         return if password {
-            Err("no password in it: set `store.password` or `store.password_file`".into())
+            Err("a URL without a password: set `store.password` or `store.password_file`".into())
         } else {
             Ok(())
         };
