@@ -49,6 +49,7 @@ const TESTS_MAY_ADD: &[(&str, &[&str])] = &[
 /// Libraries that only some crates may use, and where.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("sqlx", &["backends"]),
+    ("redis", &["backends"]),
     ("axum", &["node", "runtime", "sim"]),
     ("twilight-gateway", &["gateway"]),
     ("twilight-http", &["gateway"]),

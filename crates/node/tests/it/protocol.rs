@@ -573,7 +573,8 @@ async fn the_node_describes_itself() {
     let node = TestNode::start().await;
     let (status, info) = node.get("/v4/info").await;
     assert_eq!(status, 200);
-    let version = env!("CARGO_PKG_VERSION");
+    // The Lavalink that is spoken: clients compare it with what they need.
+    let version = "4.2.2";
     assert_eq!(info["version"]["semver"], version);
     assert_eq!(
         info["version"].as_object().unwrap().get("preRelease"),
