@@ -39,7 +39,9 @@ fn server(url: &Option<Url>) -> Result<(), String> {
         return Err("`redis://HOST:PORT/NUMBER`".into());
     }
     if url.password().is_some() {
-        return Err("a URL without a password: set `redis.password` or `redis.password_file`".into());
+        return Err(
+            "a URL without a password: set `redis.password` or `redis.password_file`".into(),
+        );
     }
     Ok(())
 }
