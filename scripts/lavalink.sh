@@ -9,22 +9,18 @@
 #                          the file, so that the voice servers may be started at the same time
 #       --folder FOLDER    where its configuration, trust store and logs go (.cache/lavalink/run)
 #
-# The file comes from Maven Central and is checked against the checksum published beside it.
+# The file comes from Maven Central by the Maven client, which checks it.
 # BACKLINE_LAVALINK_JAR names a jar to use instead, of any Lavalink 4. Needs Java 17 or newer:
 # scripts/setup.sh java.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 version=${BACKLINE_LAVALINK_VERSION:-4.1.1}
-central=https://repo1.maven.org/maven2
-artifact=dev/arbjerg/lavalink/Lavalink-Server/$version/Lavalink-Server-$version.jar
+artifact=dev.arbjerg.lavalink:Lavalink-Server:$version
 cache="$root/.cache/lavalink"
 
 say() { printf 'lavalink: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
-
-# Prints a checksum as Central publishes it: the hexadecimal digits alone.
-published() { curl -fsS --retry 2 --max-time 60 "$central/$artifact.$1" 2>/dev/null | tr -d '[:space:]' | cut -c "1-$2"; }
 
 get() {
     if [ -n "${BACKLINE_LAVALINK_JAR:-}" ]; then
@@ -32,22 +28,15 @@ get() {
         printf '%s\n' "$BACKLINE_LAVALINK_JAR"
         return
     fi
-    local jar="$cache/Lavalink-Server-$version.jar" expected found
+    local jar="$cache/Lavalink-Server-$version.jar" log="$cache/download.log"
     if [ ! -f "$jar" ]; then
+        command -v mvn >/dev/null 2>&1 || die "mvn is missing: run scripts/setup.sh java"
         mkdir -p "$cache"
         say "downloading Lavalink $version from Maven Central (once)"
-        curl -fsS --retry 2 --max-time 600 -o "$jar.part" "$central/$artifact" ||
-            { rm -f "$jar.part"; die "Maven Central did not give $artifact; BACKLINE_LAVALINK_JAR can name a jar"; }
-        if expected=$(published sha256 64) && [ ${#expected} = 64 ]; then
-            found=$(sha256sum "$jar.part" | cut -d ' ' -f 1)
-        elif expected=$(published sha1 40) && [ ${#expected} = 40 ]; then
-            found=$(sha1sum "$jar.part" | cut -d ' ' -f 1)
-        else
-            rm -f "$jar.part"
-            die "Maven Central publishes no checksum for $artifact"
-        fi
-        [ "$expected" = "$found" ] || { rm -f "$jar.part"; die "the checksum of $artifact is wrong"; }
-        mv "$jar.part" "$jar"
+        # A wrong checksum is an error, not a warning.
+        mvn -B -q --strict-checksums dependency:copy "-Dartifact=$artifact" \
+            "-DoutputDirectory=$cache" </dev/null >"$log" 2>&1 && [ -f "$jar" ] ||
+            die "Maven Central did not give $artifact (see $log); BACKLINE_LAVALINK_JAR can name a jar"
     fi
     printf '%s\n' "$jar"
 }

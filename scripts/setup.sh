@@ -5,7 +5,7 @@
 #   scripts/setup.sh test    besides: node, npm, python3 with venv, chromium, fonts,
 #                            ffmpeg and icecast2, espeak-ng,
 #                            PostgreSQL, PgBouncer, Redis
-#   scripts/setup.sh java    Java 17 or newer, which the real Lavalink needs, and curl
+#   scripts/setup.sh java    Java 17 or newer, which the real Lavalink needs, and Maven
 #
 # Says nothing and takes no time when everything is there. Otherwise it uses apt-get, as
 # root or through sudo. Without either, cmake comes from PyPI into .cache/tools (put
@@ -55,7 +55,7 @@ have_postgres() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || 
 # Prints one line "what<TAB>Debian packages" for each missing thing; "-" is for PyPI.
 missing() {
     if [ "$1" = java ]; then
-        have curl || printf 'curl\tcurl ca-certificates\n'
+        have mvn || printf 'Maven\tmaven\n'
         have_java || printf 'Java >= %s\tdefault-jre-headless\n' "$oldest_java"
         return 0
     fi
